@@ -106,19 +106,23 @@ class PlannedRow:
 def plan(service_level: str, day_zero: date, policy: Policy) -> tuple[PlannedRow, ...]:
     """CAD-2, CAD-3, CAD-5: the stages and check-ins of an adoption, by day."""
     level = policy.cadence.plan(service_level)
-    stages = [PlannedRow("stage", day, day == level.final_day, due_on(day_zero, day)) for day in level.stage_days]
+    stages = [
+        PlannedRow("stage", day, day == level.final_day, due_on(day_zero, day)) for day in level.stage_days
+    ]
     check_ins = [PlannedRow("check_in", day, False, due_on(day_zero, day)) for day in level.check_in_days]
     return tuple(sorted(stages + check_ins, key=lambda row: (row.day, row.type)))
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingRow:
-    """A stage or check-in as it stands; `kept` when it was started, closed or done."""
+    """A stage or check-in as it stands; `kept` when it was started, closed or done, `final` when it
+    was planned as the final stage."""
 
     type: str
     day: int
     kept: bool
     live: bool
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +137,21 @@ def replan(
     service_level: str, day_zero: date, existing: Sequence[ExistingRow], policy: Policy, *, today: date
 ) -> Replan:
     """CAD-7: rows that no longer belong and were not started are cancelled, missing ones that are
-    still ahead are added, and a final stage always exists: where its day has passed, due today."""
+    still ahead are added, and a final stage always exists: where its day has passed, due today,
+    unless a final stage that was started stays."""
     wanted = plan(service_level, day_zero, policy)
     belongs = {(row.type, row.day) for row in wanted}
     here = {(row.type, row.day) for row in existing if row.live or row.kept}
-    cancel = tuple((r.type, r.day) for r in existing if r.live and not r.kept and (r.type, r.day) not in belongs)
+    cancel = tuple(
+        (r.type, r.day) for r in existing if r.live and not r.kept and (r.type, r.day) not in belongs
+    )
+    final_stays = any(r.type == "stage" and r.final and r.kept for r in existing)
     add = []
     for row in wanted:
         if (row.type, row.day) in here:
             continue
         if row.due_on >= today:
             add.append(row)
-        elif row.final:
+        elif row.final and not final_stays:
             add.append(PlannedRow(row.type, row.day, row.final, today))
     return Replan(cancel, tuple(add))

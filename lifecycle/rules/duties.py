@@ -8,8 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from lifecycle.rules.cadence import Span, start_of_day
-from lifecycle.rules.facts import AccountFacts, CheckInFacts, Key, OnboardingFacts, RerouteFacts, StageFacts
-from lifecycle.rules.facts import required_trainings
+from lifecycle.rules.facts import (
+    AccountFacts,
+    CheckInFacts,
+    Key,
+    OnboardingFacts,
+    RerouteFacts,
+    StageFacts,
+    required_trainings,
+)
 from lifecycle.rules.policy import Policy
 
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
@@ -65,6 +72,7 @@ def duties(facts: AccountFacts, policy: Policy, now: datetime) -> tuple[tuple[Du
 
     Pure and total: the same facts, policy and instant give the same answer; None when time changes nothing.
     """
+    now = now.astimezone(UTC)  # within one zone Python compares wall clocks, wrong in a doubled hour
     owed: list[Duty] = []
     recheck_at: datetime | None = None
     if facts.open:
@@ -105,7 +113,7 @@ def _duty(kind: Kind, row: Any, facts: AccountFacts, policy: Policy) -> Duty:
         title=kind.title.format(day=day, pool=getattr(row, "to_pool", "").capitalize()),
         owner=facts.csm if kind.owner == "csm" else facts.lead,
         due=kind.due(facts, row, policy),
-        appears_at=kind.appears(facts, row, policy) or AT_ONCE,
+        appears_at=(kind.appears(facts, row, policy) or AT_ONCE).astimezone(UTC),
     )
 
 
@@ -123,7 +131,9 @@ def meeting_day(facts: AccountFacts, stage: StageFacts) -> date | None:
 
 def meeting_ends_at(stage: StageFacts, policy: Policy) -> datetime | None:
     """STAGE-2: the booked start plus the length of a meeting."""
-    return stage.meeting_at + timedelta(minutes=policy.duties.meeting_minutes) if stage.meeting_at else None
+    if stage.meeting_at is None:
+        return None
+    return stage.meeting_at.astimezone(UTC) + timedelta(minutes=policy.duties.meeting_minutes)
 
 
 def _days_before(facts: AccountFacts, day: date, days: int) -> datetime:
@@ -230,7 +240,9 @@ KINDS: tuple[Kind, ...] = (
         owner="csm",
         condition=lambda facts, stage: stage.live and stage.meeting_held is None,
         evidence=lambda stage: stage.meeting_at is not None or stage.meeting_held is True,
-        appears=lambda facts, stage, policy: _days_before(facts, stage.due_on, policy.duties.booking_opens_days),
+        appears=lambda facts, stage, policy: _days_before(
+            facts, stage.due_on, policy.duties.booking_opens_days
+        ),
         due=lambda facts, stage, policy: stage.due_on - timedelta(days=policy.duties.booking_due_days),
     ),
     Kind(
@@ -250,7 +262,8 @@ KINDS: tuple[Kind, ...] = (
         title="Say why the {day}-day meeting was missed",
         owner="csm",
         condition=lambda facts, stage: (
-            stage.live and (stage.meeting_held is False or (stage.meeting_held is None and stage.meeting_at is None))
+            stage.live
+            and (stage.meeting_held is False or (stage.meeting_held is None and stage.meeting_at is None))
         ),
         evidence=lambda stage: bool(stage.no_meeting_reason),
         appears=_no_meeting_appears,
@@ -261,7 +274,9 @@ KINDS: tuple[Kind, ...] = (
         source=STAGE,
         title="Review a missed meeting",
         owner="lead",
-        condition=lambda facts, stage: stage.live and stage.meeting_held is False and bool(stage.no_meeting_reason),
+        condition=lambda facts, stage: (
+            stage.live and stage.meeting_held is False and bool(stage.no_meeting_reason)
+        ),
         evidence=lambda stage: bool(stage.gap_decision),
         due=lambda facts, stage, policy: Span(working_days=policy.duties.gap_working_days),
     ),

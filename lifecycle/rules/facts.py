@@ -97,7 +97,9 @@ class AdoptionFacts:
     @property
     def started(self) -> bool:
         """CAD-6: a person recorded something; pre-fill and mail do not count."""
-        return any(s.started or s.closed for s in self.stages) or any(c.started or c.done for c in self.check_ins)
+        return any(s.started or s.closed for s in self.stages) or any(
+            c.started or c.done for c in self.check_ins
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, get_type_hints
 
 LEVELS = ("basic", "standard", "premium")
+AMOUNT = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
+MOST_MONEY = Decimal("1000000000.00")
+MOST_DAYS = 3650
 
 
 class PolicyError(ValueError):
@@ -138,7 +142,7 @@ def _plain(value: Any) -> Any:
 
 def _merge(into: Any, body: Any, path: str) -> Any:
     if not isinstance(body, Mapping):
-        raise PolicyError(path or "policy", "expected an object")
+        raise PolicyError(path.rstrip(".") or "policy", "expected an object")
     known = {f.name for f in fields(into)} - {"number"}
     for name in body:
         if name not in known:
@@ -164,7 +168,9 @@ def _value(old: Any, new: Any, hint: str, path: str) -> Any:
     if isinstance(old, Decimal):
         return _money(new, path)
     item = int if "int" in hint else str
-    if not isinstance(new, list | tuple) or not all(isinstance(x, item) and not isinstance(x, bool) for x in new):
+    if not isinstance(new, list | tuple) or not all(
+        isinstance(x, item) and not isinstance(x, bool) for x in new
+    ):
         raise PolicyError(path, "expected a list")
     return tuple(new)
 
@@ -176,8 +182,8 @@ def _money(value: Any, path: str) -> Decimal:
         amount = Decimal(value)
     except InvalidOperation:
         raise PolicyError(path, 'expected an amount as a string, like "500.00"') from None
-    if not amount.is_finite() or amount < 0 or amount != amount.quantize(Decimal("0.01")):
-        raise PolicyError(path, "expected an amount of 0 or more with at most two places")
+    if not AMOUNT.fullmatch(value) or amount > MOST_MONEY:
+        raise PolicyError(path, "expected an amount from 0 to 1,000,000,000 with at most two places")
     return amount.quantize(Decimal("0.01"))
 
 
@@ -187,13 +193,17 @@ def _check(policy: Policy) -> None:
         if not plan.stage_days:
             raise PolicyError(f"cadence.{level}.stage_days", "needs at least one stage: the final one")
         for name, days in (("stage_days", plan.stage_days), ("check_in_days", plan.check_in_days)):
-            if list(days) != sorted(set(days)) or any(not 1 <= day <= 3650 for day in days):
-                raise PolicyError(f"cadence.{level}.{name}", "expected rising days from 1 to 3650")
+            if list(days) != sorted(set(days)) or any(not 1 <= day <= MOST_DAYS for day in days):
+                raise PolicyError(f"cadence.{level}.{name}", f"expected rising days from 1 to {MOST_DAYS}")
     for level in policy.routing.core_levels:
         if level not in LEVELS:
             raise PolicyError("routing.core_levels", f"{level!r} is not a service level")
     if not 0 <= policy.reminders.digest_hour <= 23:
         raise PolicyError("reminders.digest_hour", "expected an hour from 0 to 23")
+    for group in ("duties", "reminders"):
+        for name, number in _plain(getattr(policy, group)).items():
+            if number > MOST_DAYS:
+                raise PolicyError(f"{group}.{name}", f"expected at most {MOST_DAYS}")
     for name in ("repeat_days", "stage_late_days", "check_in_late_days", "look_back_days", "daily_ceiling"):
         if getattr(policy.reminders, name) < 1:
             raise PolicyError(f"reminders.{name}", "expected 1 or more")

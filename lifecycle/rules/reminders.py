@@ -30,7 +30,9 @@ OWNER = frozenset({"owner"})
 OWNER_AND_LEAD = frozenset({"owner", "lead"})
 
 
-def occasions(kind: str, *, due_on: date, act_by: date, policy: Policy, calendar: WorkCalendar) -> Iterator[Occasion]:
+def occasions(
+    kind: str, *, due_on: date, act_by: date, policy: Policy, calendar: WorkCalendar
+) -> Iterator[Occasion]:
     """MIL-3: every occasion of a milestone in order, without end: the last ones repeat weekly.
 
     `day` is on `act_by`; `prepare` and the late ones count from `due_on`, in calendar days

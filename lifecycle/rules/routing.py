@@ -116,7 +116,14 @@ def _text(fact: str, value: Any, threshold: Any) -> str:
 def signature(facts: AccountFacts, policy: Policy) -> str:
     """ROUTE-6: what a TL's "keep" was about; it asks again only when this changes."""
     segment = "smb" if facts.smb else "regular"
-    parts = (facts.contracted_users, facts.mrr, facts.service_level, segment, facts.override_pool, policy.number)
+    parts = (
+        facts.contracted_users,
+        f"{facts.mrr:.2f}",
+        facts.service_level,
+        segment,
+        facts.override_pool,
+        policy.number,
+    )
     return "|".join(str(part) for part in parts)
 
 

@@ -1,0 +1,167 @@
+"""CHK: versioned checklist templates as data, the running checklists, and every export kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Account, AccountRow, User
+from adoption.models.adoption import Stage
+from lifecycle.guard import DomainModel
+from lifecycle.rules.refused import Refused
+
+KEYS = ("first", "final", "smb", "kyc")
+CHOICES = ("yes", "no", "na")
+
+
+class ChecklistTemplate(DomainModel):
+    """CHK-1, CHK-2: one published version. `sections` is a list of
+    {"key", "title", "product" (or null), "items": [{"key", "text", "kind": choice|number|text, "meeting": bool}]}."""
+
+    resource = "checklist-template"
+
+    key = models.CharField(max_length=8, choices=[(key, key) for key in KEYS])
+    number = models.PositiveIntegerField()
+    sections = models.JSONField()
+    created_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(DomainModel.Meta):
+        ordering = ("key", "-number")
+        constraints = [models.UniqueConstraint(fields=("key", "number"), name="one_template_version")]
+
+    def __str__(self) -> str:
+        return f"{self.key} checklist, version {self.number}"
+
+    @classmethod
+    def newest(cls, key: str) -> ChecklistTemplate:
+        """The version in force; DoesNotExist when none was ever published."""
+        return cls.objects.filter(key=key).order_by("-number")[0:1].get()
+
+    def sections_for(self, account: Account) -> list[dict[str, Any]]:
+        """CHK-1: the sections of this account: general ones, and those of the products it bought."""
+        return [s for s in self.sections if not s.get("product") or s["product"] in account.products]
+
+
+def template_key(stage: Stage, account: Account) -> str:
+    """CHK-1, CAD-3: which checklist a stage works with."""
+    if not stage.final:
+        return "first"
+    return "smb" if account.is_smb and account.service_level == "basic" else "final"
+
+
+class Checklist(AccountRow):
+    """The checklist of one stage, on the template version it began with (CHK-2)."""
+
+    resource = "checklist"
+
+    stage = models.OneToOneField(
+        Stage, on_delete=models.PROTECT, related_name="checklist", null=True, blank=True
+    )
+    template = models.ForeignKey(ChecklistTemplate, on_delete=models.PROTECT, related_name="+")
+    ready_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(null=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    @classmethod
+    def begin(cls, stage: Stage) -> Checklist:
+        """The stage's checklist; made on first use, once."""
+        found = cls.objects.filter(stage=stage).first()
+        if found is None:
+            template = ChecklistTemplate.newest(template_key(stage, stage.account))
+            found = cls.objects.create(account=stage.account, stage=stage, template=template)
+        return found
+
+    @property
+    def exported(self) -> bool:
+        """STAGE-8: whether a PDF of it is attached; set by a query that counted, else asked."""
+        counted = self.__dict__.get("export_count")
+        return bool(counted) if counted is not None else self.exports.exists()
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """The items that this account sees, by key, in order."""
+        sections = self.template.sections_for(self.account)
+        return {item["key"]: item for section in sections for item in section["items"]}
+
+    def mark_ready(self, *, now: datetime) -> None:
+        """CHK: ready for the meeting; clears the duty to prepare it."""
+        self._refuse_if_shut()
+        if self.ready_at is None:
+            self.ready_at = now
+            self.save()
+
+    def answer(
+        self, item: str, *, value: str, comment: str, by: User, now: datetime, seen_version: int | None = None
+    ) -> Answer:
+        """CHK-3: keep one answer. `seen_version` is the version the person looked at (0: none yet);
+        raises Refused (409) when somebody else changed it since, and for an item that is not on the list."""
+        self._refuse_if_shut()
+        known = self.items().get(item)
+        if known is None:
+            raise Refused(item, "unknown", "This item is not on the checklist of this account.", rule="CHK-1")
+        if known["kind"] == "choice" and value not in ("", *CHOICES):
+            raise Refused(item, "invalid", "Answer yes, no or not applicable.", rule="CHK-1")
+        if known["kind"] == "number" and value and not value.isdigit():
+            raise Refused(item, "invalid", "Enter a whole number.", rule="CHK-1")
+        row = self.answers.filter(item=item).first() or Answer(
+            account=self.account, checklist=self, item=item
+        )
+        current = 0 if row._state.adding else row.version
+        if (
+            seen_version is not None
+            and seen_version != current
+            and (row.value, row.comment) != (value, comment)
+        ):
+            text = f"Changed meanwhile: it now reads {row.value or 'no answer'} {row.comment}".strip()
+            raise Refused(item, "changed", text, rule="CHK-3", conflict=True)
+        row.value, row.comment, row.answered_by = value, comment, by
+        row.save()
+        self.stage.mark_started(now=now)
+        self.stage.save()
+        return row
+
+    def _refuse_if_shut(self) -> None:
+        self.refuse_if_archived()
+        if self.stage.closed_at is not None:
+            text = f"The {self.stage.day}-day stage is closed. A team lead can reopen it."
+            raise Refused("", "closed", text, rule="STAGE-10", conflict=True)
+
+
+class Answer(AccountRow):
+    """CHK-1: one statement answered yes, no or not applicable, a number or a short text, with a comment."""
+
+    resource = "answer"
+
+    checklist = models.ForeignKey(Checklist, on_delete=models.PROTECT, related_name="answers")
+    item = models.CharField(max_length=60)
+    value = models.CharField(max_length=500, blank=True)
+    comment = models.TextField(blank=True, max_length=5000)
+    answered_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    updated_at = models.DateTimeField(null=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta(AccountRow.Meta):
+        constraints = [models.UniqueConstraint(fields=("checklist", "item"), name="one_answer_an_item")]
+
+
+class ChecklistExport(AccountRow):
+    """STAGE-8: one exported PDF; the file lies under its content's hash, so the same content is one file."""
+
+    resource = "checklist-export"
+
+    checklist = models.ForeignKey(Checklist, on_delete=models.PROTECT, related_name="exports")
+    content_hash = models.CharField(max_length=64)
+    file_name = models.CharField(max_length=300)
+    fillable = models.BooleanField(default=False)
+    exported_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(AccountRow.Meta):
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(fields=("checklist", "content_hash"), name="one_export_a_content"),
+            models.CheckConstraint(condition=~Q(content_hash=""), name="export_has_hash"),
+        ]

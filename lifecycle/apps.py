@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class LifecycleConfig(AppConfig):
+    """The composition root of everything that is not a URL: commands live here, and `ready()` registers
+    what lower layers call without knowing it."""
+
+    name = "lifecycle"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,121 @@
+"""The pages of the book that a change touches: all rows its facts are made of, read set-based."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import Count, Q
+
+from accounts.models import Account, Reroute, Roster, User
+from adoption.models import Adoption, CheckIn, Checklist, Stage
+from lifecycle.guard import Ledger
+from lifecycle.milestones.models import Milestone, Notice
+from lifecycle.policies.models import PolicyVersion
+from lifecycle.rules.facts import AccountFacts
+from lifecycle.rules.policy import Policy
+from onboarding.models import Onboarding, TrainingSession
+
+
+@dataclass
+class Book:
+    """Everything the rules need of some accounts. Queries do not grow with their number."""
+
+    now: datetime
+    by: User | None
+    ledger: Ledger
+    roster: Roster
+    policy: Policy
+    accounts: dict[int, Account]
+    onboardings: dict[int, Onboarding]
+    sessions: dict[int, list[TrainingSession]]
+    adoptions: dict[int, Adoption]
+    stages: dict[int, list[Stage]]
+    check_ins: dict[int, list[CheckIn]]
+    checklists: dict[int, Checklist]
+    reroutes: dict[int, Reroute]
+    milestones: dict[int, list[Milestone]]
+
+    @classmethod
+    def load(
+        cls, ids: list[int], *, roster: Roster, policy: Policy, now: datetime, by: User | None, ledger: Ledger
+    ) -> Book:
+        of = {"account_id__in": ids}
+        exports = Count("exports")
+        return cls(
+            now=now,
+            by=by,
+            ledger=ledger,
+            roster=roster,
+            policy=policy,
+            accounts={row.pk: row for row in Account.objects.filter(pk__in=ids).order_by("pk")},
+            onboardings={row.account_id: row for row in Onboarding.objects.filter(**of).order_by("pk")},
+            sessions=_listed(TrainingSession.objects.filter(**of), "onboarding_id"),
+            adoptions={row.account_id: row for row in Adoption.objects.filter(**of).order_by("pk")},
+            stages=_listed(Stage.objects.filter(**of), "adoption_id"),
+            check_ins=_listed(CheckIn.objects.filter(**of), "adoption_id"),
+            checklists={
+                row.stage_id: row
+                for row in Checklist.objects.filter(**of, stage__isnull=False).annotate(export_count=exports)
+            },
+            reroutes={row.account_id: row for row in Reroute.objects.filter(**of).order_by("pk")},
+            milestones=_listed(
+                Milestone.objects.filter(Q(status="open") | Q(status="done", lapsed_at=None), **of),
+                "account_id",
+            ),
+        )
+
+    def today(self, account: Account) -> date:
+        return self.now.astimezone(account.zone(self.roster)).date()
+
+    def plain_facts(self, account: Account) -> AccountFacts:
+        """What routing needs."""
+        return account.facts(self.roster, now=self.now)
+
+    def facts(self, account: Account) -> AccountFacts:
+        """Everything duties need."""
+        onboarding = self.onboardings.get(account.pk)
+        adoption = self.adoptions.get(account.pk)
+        reroute = self.reroutes.get(account.pk)
+        done = (row.key for row in self.milestones[account.pk] if row.status == "done" and row.by_hand)
+        return account.facts(
+            self.roster,
+            now=self.now,
+            onboarding=onboarding and onboarding.facts(self.sessions[onboarding.pk]),
+            adoption=adoption
+            and adoption.facts(self.stages[adoption.pk], self.check_ins[adoption.pk], self.checklists),
+            reroutes=(reroute.facts(),) if reroute and reroute.withdrawn_at is None else (),
+            by_hand=frozenset(done),
+        )
+
+    def policies_of_adoptions(self) -> dict[int, Policy]:
+        """An adoption keeps the days of the version it began with (POL)."""
+        numbers = {adoption.policy for adoption in self.adoptions.values()} - {self.policy.number}
+        return {self.policy.number: self.policy, **(PolicyVersion.numbered(numbers) if numbers else {})}
+
+    def tell(self, account: Account, text: str) -> None:
+        """MIL-4: a notice for the account's CSM and lead, never to the person who caused it."""
+        people = {account.csm_id, self.roster.lead_of(account.csm_id)} - {None, self.by and self.by.pk}
+        Notice.objects.bulk_create(
+            [
+                Notice(recipient_id=person, account=account, text=text, created_at=self.now)
+                for person in sorted(people)
+                if self.roster.users[person].is_active
+            ]
+        )
+
+    def save_accounts(self) -> None:
+        """Write what the steps computed, where it differs."""
+        Account.objects.bulk_update(self.accounts.values(), COMPUTED)
+
+
+COMPUTED = ("segment", "pool", "reasons", "policy", "phase", "csm", "onboarded_by")
+
+
+def _listed(rows: Any, key: str) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows.order_by("pk"):
+        found[getattr(row, key)].append(row)
+    return found

@@ -1,0 +1,143 @@
+"""The door itself: lock, let the caller apply facts, then settle what follows, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from accounts.models import Account, Cover, Roster, Team, User
+from lifecycle.change import log
+from lifecycle.change.book import Book
+from lifecycle.change.reconcile import PlannedMove, reconcile
+from lifecycle.change.steps import adopt, assign, onboard, phase, reroute, route
+from lifecycle.guard import Ledger, _ledger
+from lifecycle.policies.models import PolicyVersion
+from lifecycle.rules.policy import Policy
+
+
+class NestedDoorError(RuntimeError):
+    """An inner change() named an account that the outer one does not hold."""
+
+
+@dataclass
+class Work:
+    """What the caller holds while the door is open. `accounts` are locked and freshly read."""
+
+    now: datetime
+    by: User | None
+    via: str
+    accounts: dict[int, Account]
+    ledger: Ledger
+    moves: list[PlannedMove] = field(default_factory=list)
+
+    @property
+    def account(self) -> Account:
+        """The one account this change is about."""
+        (account,) = self.accounts.values()
+        return account
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy in force; its number goes into every decision stored here."""
+        return PolicyVersion.in_force(self.now.astimezone(UTC).date())
+
+    def today(self, account: Account) -> date:
+        """The account's local day: its CSM's zone, else its own."""
+        zone = account.csm.time_zone if account.csm_id else account.time_zone
+        return self.now.astimezone(ZoneInfo(zone)).date()
+
+
+_work: ContextVar[Work | None] = ContextVar("work", default=None)
+
+
+@contextmanager
+def change(
+    account: Account | int | None, *, by: User | None, via: str, now: datetime, dry_run: bool = False
+) -> Iterator[Work]:
+    """Change one account, or with None people, teams, templates, policies, or accounts yet to be made.
+
+    Locks the account's row, yields the Work to apply facts with, then routes, assigns, opens what facts
+    open, reconciles milestones and records events, all in one transaction (ROUTE-6, CAD-1, MIL-2).
+    `by` None is the system; `via` one of page, api, import, admin, rule, task; `now` comes from the edge.
+    With `dry_run` everything happens and is rolled back; `work.moves` tells what it would do.
+
+    Raises Account.DoesNotExist for a missing one, Refused where a rule says no (nothing is kept then), and
+    NestedDoorError when opened inside another door that does not hold this account.
+    """
+    ids = [] if account is None else [account if isinstance(account, int) else account.pk]
+    with change_many(ids, by=by, via=via, now=now, dry_run=dry_run) as work:
+        yield work
+
+
+@contextmanager
+def change_many(
+    accounts: Iterable[int], *, by: User | None, via: str, now: datetime, dry_run: bool = False
+) -> Iterator[Work]:
+    """The same door for many accounts at once, set-based; see `change`. Accounts are locked in id order."""
+    ids = sorted(set(accounts))
+    outer = _work.get()
+    if outer is not None:
+        strangers = set(ids) - outer.ledger.held - outer.ledger.accounts
+        if strangers:
+            raise NestedDoorError(f"the outer change() does not hold account {min(strangers)}")
+        yield Work(now, outer.by, outer.via, _lock(ids), outer.ledger, outer.moves)
+        return
+    with transaction.atomic():
+        ledger = Ledger(now, held=set(ids))
+        work = Work(now, by, via, _lock(ids), ledger)
+        tokens = _ledger.set(ledger), _work.set(work)
+        try:
+            yield work
+            _settle(work)
+        finally:
+            _ledger.reset(tokens[0])
+            _work.reset(tokens[1])
+        if dry_run:
+            transaction.set_rollback(True)
+
+
+def _lock(ids: list[int]) -> dict[int, Account]:
+    rows = Account.objects.select_related("csm").filter(pk__in=ids).order_by("pk")
+    found = {account.pk: account for account in rows.select_for_update(of=("self",))} if ids else {}
+    if len(found) != len(ids):
+        raise Account.DoesNotExist(f"no account {min(set(ids) - set(found))}")
+    return found
+
+
+def _settle(work: Work) -> None:
+    roster = Roster.load()
+    fed = _fed_by_people(work.ledger)
+    _lock(sorted(fed - work.ledger.held - work.ledger.accounts))
+    ids = sorted(work.ledger.accounts | fed)
+    if ids:
+        book = Book.load(ids, roster=roster, policy=work.policy, now=work.now, by=work.by, ledger=work.ledger)
+        for step in (route, assign, reroute, onboard, adopt):
+            step(book)
+        work.moves += reconcile(book)
+        phase(book)
+        book.save_accounts()
+    log.record(work.ledger, by=work.by, via=work.via, policy=work.policy.number)
+
+
+def _fed_by_people(ledger: Ledger) -> set[int]:
+    """Accounts whose facts rest on a changed colleague, team or cover."""
+    users, teams = set(), set()
+    for entry in list(ledger.written.values()):
+        if isinstance(entry.row, User) and not entry.created:
+            users.add(entry.row.pk)
+        elif isinstance(entry.row, Team) and not entry.created:
+            teams.add(entry.row.pk)
+        elif isinstance(entry.row, Cover):
+            users.add(entry.row.user_id)
+    if not users and not teams:
+        return set()
+    served = Account.objects.filter(csm__in=users) | Account.objects.filter(csm__team__in=teams)
+    led = Account.objects.filter(milestones__status="open", milestones__owner__in=users)
+    return set(served.values_list("pk", flat=True)) | set(led.values_list("pk", flat=True))

@@ -1,0 +1,176 @@
+"""MIL-2: make the milestones of some accounts equal to what is owed now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from accounts.models import Account
+from lifecycle.change.book import Book
+from lifecycle.milestones.models import Milestone, Reminder
+from lifecycle.rules.cadence import Span
+from lifecycle.rules.duties import KIND, Duty, duties, is_done, lapsed
+from lifecycle.rules.facts import AccountFacts, Key
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMove:
+    """What a change does to one milestone: `action` is add, move, done or cancel."""
+
+    action: str
+    account_id: int
+    kind: str
+    day: int
+    title: str
+    due_on: date
+    was_due_on: date | None = None
+
+
+def reconcile(book: Book) -> list[PlannedMove]:
+    """MIL-2: add what is missing, reopen what was cancelled, close or cancel what is no longer owed, move the
+    rest; store when each account must be looked at again."""
+    turn = _Reconciliation(book)
+    rechecks: dict[datetime | None, list[int]] = {}
+    for account in book.accounts.values():
+        recheck_at = turn.account(account, book.facts(account))
+        if account.recheck_at != recheck_at:
+            rechecks.setdefault(recheck_at, []).append(account.pk)
+    turn.write()
+    for recheck_at, ids in rechecks.items():
+        Account.objects.naming(ids).filter(pk__in=ids).update(recheck_at=recheck_at)
+        for pk in ids:
+            book.accounts[pk].recheck_at = recheck_at
+    return turn.moves
+
+
+class _Reconciliation:
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.moves: list[PlannedMove] = []
+        self.new: list[Milestone] = []
+        self.changed: list[Milestone] = []
+        self.rearm: list[Milestone] = []
+        self.lapsed: list[int] = []
+        self.cancelled: dict[tuple[int, Key], Milestone] | None = None
+
+    def account(self, account: Account, facts: AccountFacts) -> datetime | None:
+        owed, recheck_at = duties(facts, self.book.policy, self.book.now)
+        here = {row.key: row for row in self.book.milestones[account.pk] if row.status == "open"}
+        for duty in owed:
+            row = here.pop(duty.key, None)
+            if row is None:
+                self._open(account, facts, duty)
+            else:
+                self._move(account, facts, duty, row)
+        for row in here.values():
+            self._close(account, facts, row)
+        gone = lapsed(facts)
+        self.lapsed += [row.pk for row in self.book.milestones[account.pk] if row.by_hand and row.key in gone]
+        return recheck_at
+
+    def _open(self, account: Account, facts: AccountFacts, duty: Duty) -> None:
+        row = self._once_cancelled(account, duty.key)
+        today = self.book.today(account)
+        due = duty.due.from_day(today, facts.calendar) if isinstance(duty.due, Span) else duty.due
+        if row is None:
+            row = Milestone(account=account, **duty.key._asdict())
+            self.new.append(row)
+        else:
+            row.status, row.reason, row.done_at, row.done_by = "open", "", None, None
+            self.changed.append(row)
+        self._set(account, facts, duty, row, due)
+        self.moves.append(PlannedMove("add", account.pk, row.kind, row.day, row.title, row.due_on))
+
+    def _once_cancelled(self, account: Account, key: Key) -> Milestone | None:
+        if self.cancelled is None:
+            rows = Milestone.objects.filter(
+                account_id__in=list(self.book.accounts), status="cancelled"
+            ).order_by("pk")
+            self.cancelled = {(row.account_id, row.key): row for row in rows}
+        return self.cancelled.get((account.pk, key))
+
+    def _move(self, account: Account, facts: AccountFacts, duty: Duty, row: Milestone) -> None:
+        was_due, was = row.due_on, (row.owner_id, row.team_id)
+        due = row.due_on if isinstance(duty.due, Span) else duty.due
+        was_act_by, remind_at = row.act_by, row.remind_at
+        self._set(account, facts, duty, row, due)
+        if (row.due_on, row.act_by, row.owner_id, row.team_id) == (was_due, was_act_by, *was):
+            row.remind_at = remind_at
+        if row.difference():
+            self.changed.append(row)
+        if row.due_on != was_due:
+            self.moves.append(
+                PlannedMove("move", account.pk, row.kind, row.day, row.title, row.due_on, was_due)
+            )
+            if abs(row.due_on - was_due) > timedelta(days=self.book.policy.reminders.rearm_days):
+                self.rearm.append(row)
+
+    def _set(self, account: Account, facts: AccountFacts, duty: Duty, row: Milestone, due: date) -> None:
+        team = self.book.roster.team_of(account.csm_id)
+        row.title, row.owner_id, row.team_id = duty.title, duty.owner, team.pk if team else None
+        row.due_on = due
+        row.act_by = due if KIND[row.kind].acts_on_the_day else facts.calendar.last_on_or_before(due)
+        first_day = self.book.today(account) - timedelta(days=self.book.policy.reminders.look_back_days)
+        row.plan_reminder(
+            self.book.roster, self.book.policy, facts.calendar, csm_id=account.csm_id, from_day=first_day
+        )
+
+    def _close(self, account: Account, facts: AccountFacts, row: Milestone) -> None:
+        done = is_done(facts, row.key)
+        row.remind_at = None
+        if done:
+            row.status, row.done_at, row.done_by = "done", self.book.now, self.book.by
+        else:
+            row.status, row.reason = "cancelled", _why(facts)
+        self.changed.append(row)
+        action = "done" if done else "cancel"
+        self.moves.append(PlannedMove(action, account.pk, row.kind, row.day, row.title, row.due_on))
+
+    def write(self) -> None:
+        if self.rearm:
+            self._rearm()
+        Milestone.objects.bulk_create(self.new)
+        Milestone.objects.bulk_update(self.changed, WRITTEN)
+        # The next reminder is no news to the log: written apart, whether or not anything else moved.
+        for row in self.changed:
+            if row.remind_at != row.remembered("remind_at"):
+                Milestone.objects.naming([row.account_id]).filter(pk=row.pk).update(remind_at=row.remind_at)
+        if self.lapsed:
+            ids = list(self.book.accounts)
+            Milestone.objects.naming(ids).filter(pk__in=self.lapsed).update(lapsed_at=self.book.now)
+
+    def _rearm(self) -> None:
+        """MIL-5: a move of more than seven days re-arms occasions that were sent already."""
+        sent = set(
+            Reminder.objects.filter(milestone__in=self.rearm, state="sent").values_list(
+                "milestone_id", flat=True
+            )
+        )
+        for row in self.rearm:
+            if row.pk in sent:
+                row.ordinal += 1
+
+
+WRITTEN = (
+    "title",
+    "owner",
+    "team",
+    "due_on",
+    "act_by",
+    "status",
+    "reason",
+    "done_at",
+    "done_by",
+    "ordinal",
+    "remind_at",
+)
+
+
+def _why(facts: AccountFacts) -> str:
+    if facts.archived:
+        return "The account was archived."
+    if facts.churned:
+        return "The account churned."
+    if facts.adoption and facts.adoption.withdrawn:
+        return "The adoption was withdrawn."
+    return "No longer applies."

@@ -1,0 +1,34 @@
+"""The one clock of the code: the database's now. Edges read it and pass it on; `at` replaces it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from django.db import connection
+
+_override: ContextVar[datetime | None] = ContextVar("clock", default=None)
+
+
+def now() -> datetime:
+    """This instant, aware, in UTC: the database server's, so that all hosts agree on leases and due times."""
+    replaced = _override.get()
+    if replaced is not None:
+        return replaced
+    if connection.vendor != "postgresql":
+        return datetime.now(UTC)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0].astimezone(UTC)
+
+
+@contextmanager
+def at(instant: datetime) -> Iterator[None]:
+    """Let `now` answer `instant` inside the block: `remind --now` and tests, nothing else."""
+    token = _override.set(instant.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _override.reset(token)

@@ -1,0 +1,99 @@
+"""The outbox: a row is the queue, its state is the truth (reliability.md). Not domain rows."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+OPEN_STATES = ("due", "retry")
+STATES = (
+    *OPEN_STATES,
+    "claimed",
+    "sending",
+    "sent",
+    "held",
+    "dead",
+    "cancelled",
+    "expired",
+    "suppressed",
+    "marked",
+)
+CHANNELS = ("mail", "webhook")
+AUDIENCES = ("staff", "customer")
+
+
+class Message(models.Model):
+    """One mail (or webhook delivery) to one recipient. `dedup` makes it one, whoever plans it."""
+
+    dedup = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=30)
+    channel = models.CharField(max_length=7, choices=[(c, c) for c in CHANNELS], default="mail")
+    audience = models.CharField(max_length=8, choices=[(a, a) for a in AUDIENCES], default="staff")
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
+    )
+    address = models.CharField(max_length=254)
+    subject = models.CharField(max_length=300, blank=True)
+    payload = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=[(s, s) for s in STATES], default="due")
+    reason = models.CharField(max_length=500, blank=True)
+    not_before = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim = models.CharField(max_length=40, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    uncertain = models.BooleanField(default=False)
+    last_error = models.CharField(max_length=500, blank=True)
+    message_id = models.CharField(max_length=200, blank=True)
+    sent_date = models.CharField(max_length=60, blank=True)
+    raw = models.BinaryField(null=True, blank=True)
+    raw_sha256 = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=("not_before", "id"), name="message_due", condition=Q(state__in=OPEN_STATES)),
+            models.Index(
+                fields=("lease_until",), name="message_leased", condition=Q(state__in=("claimed", "sending"))
+            ),
+            models.Index(fields=("recipient", "-id"), name="message_by_recipient"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=STATES), name="message_state"),
+            models.CheckConstraint(
+                condition=~Q(state="claimed") | (~Q(claim="") & Q(lease_until__isnull=False)),
+                name="claimed_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="sent") | Q(sent_at__isnull=False), name="sent_has_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dedup} ({self.state})"
+
+
+class Attempt(models.Model):
+    """One try to hand a message over: insert only, the history people read."""
+
+    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="history")
+    n = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField()
+    phase = models.CharField(max_length=20)
+    outcome = models.CharField(max_length=20)
+    smtp_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    reply = models.CharField(max_length=500, blank=True)
+    host = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+
+class ServiceBeat(models.Model):
+    """When a service last ran, and how far the wall clock had drifted from the monotonic one (seconds)."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+    wall_minus_mono = models.FloatField(default=0)

@@ -1,0 +1,146 @@
+"""Everything up to day 0: the onboarding call, its objectives, and the trainings."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import AccountRow
+from lifecycle.rules.facts import PRODUCTS, OnboardingFacts, SessionFacts
+from lifecycle.rules.refused import Refused
+
+JUDGEMENTS = ("met", "partly", "not_met")
+PRODUCT_NAMES = {
+    "learning": "Learning",
+    "compliance": "Compliance",
+    "credentialing_software": "Credentialing Software",
+    "credentialing_service": "Credentialing Service",
+}
+
+
+class Onboarding(AccountRow):
+    """ONB-1: one open onboarding per account, made with it."""
+
+    resource = "onboarding"
+
+    call_scheduled_at = models.DateTimeField(null=True, blank=True)
+    call_completed_on = models.DateField(null=True, blank=True)
+    discovery_notes = models.TextField(blank=True, max_length=20_000)
+    training_completed_on = models.DateField(null=True, blank=True)
+    recap_sent_at = models.DateTimeField(null=True, blank=True)
+    completed_mail_sent_at = models.DateTimeField(null=True, blank=True)
+    manuals_told_on = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(null=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta(AccountRow.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=("account",), condition=Q(training_completed_on=None), name="one_open_onboarding"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Onboarding of {self.account}"
+
+    def facts(self, sessions: list[TrainingSession]) -> OnboardingFacts:
+        return OnboardingFacts(
+            id=self.pk,
+            call_scheduled_at=self.call_scheduled_at,
+            call_completed_on=self.call_completed_on,
+            training_completed_on=self.training_completed_on,
+            sessions=tuple(SessionFacts(s.pk, s.product, s.completed_on) for s in sessions),
+        )
+
+    def record(self, values: dict[str, Any], *, today: date) -> None:
+        """Take what a person or client entered. `today` is the CSM's (CAD-1: no date after it).
+
+        Raises Refused for a date in the future, or a completion before the call.
+        """
+        self.refuse_if_archived()
+        for name, value in values.items():
+            setattr(self, name, value)
+        for name in ("call_completed_on", "training_completed_on"):
+            value = getattr(self, name)
+            if name in values and value and value > today:
+                raise Refused(
+                    name, "future", f"{value} is in the future. Enter {today} or earlier.", rule="CAD-1"
+                )
+        if (
+            self.training_completed_on
+            and self.call_completed_on
+            and (self.training_completed_on < self.call_completed_on)
+        ):
+            name = "training_completed_on" if "training_completed_on" in values else "call_completed_on"
+            text = f"Training was completed on {self.training_completed_on}, before the call of {self.call_completed_on}."
+            raise Refused(name, "before_call", text, rule="CAD-1")
+        self.save()
+
+    def set_objectives(self, wanted: list[dict[str, Any]]) -> None:
+        """ONB-1: make the list of objectives read as `wanted` (items with an `id` are kept, others added)."""
+        self.refuse_if_archived()
+        here = {objective.pk: objective for objective in self.objectives.all()}
+        for item in wanted:
+            if item.get("id") is not None and item["id"] not in here:
+                raise Refused(
+                    "objectives", "unknown", f"There is no objective {item['id']} on this onboarding."
+                )
+            row = here.pop(item.get("id"), None) or Objective(account=self.account, onboarding=self)
+            row.text = item.get("text", row.text)
+            row.judgement = item.get("judgement", row.judgement) or ""
+            row.save()
+        for left_out in here.values():
+            left_out.delete()
+
+
+class Objective(AccountRow):
+    """What the customer wants to reach; judged at the final stage (STAGE-9)."""
+
+    resource = "objective"
+
+    onboarding = models.ForeignKey(Onboarding, on_delete=models.PROTECT, related_name="objectives")
+    text = models.CharField(max_length=1000)
+    judgement = models.CharField(max_length=7, choices=[(j, j) for j in JUDGEMENTS], blank=True)
+
+    class Meta(AccountRow.Meta):
+        ordering = ("id",)
+
+
+class TrainingSession(AccountRow):
+    """ONB-3: one training of one purchased product."""
+
+    resource = "training-session"
+
+    onboarding = models.ForeignKey(Onboarding, on_delete=models.PROTECT, related_name="sessions")
+    product = models.CharField(max_length=24, choices=[(p, PRODUCT_NAMES[p]) for p in PRODUCTS])
+    scheduled_at = models.DateTimeField(null=True, blank=True)
+    completed_on = models.DateField(null=True, blank=True)
+    participants = models.TextField(blank=True, max_length=20_000)
+    modules = models.TextField(blank=True, max_length=20_000)
+    pending_subjects = models.TextField(blank=True, max_length=20_000)
+    relevant_links = models.TextField(blank=True, max_length=20_000)
+    recording_confirmed = models.BooleanField(default=False)
+    recap_sent_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(null=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta(AccountRow.Meta):
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.get_product_display()} training"
+
+    def record(self, values: dict[str, Any], *, today: date) -> None:
+        """Take what a person or client entered; Refused for a held date in the future."""
+        self.refuse_if_archived()
+        for name, value in values.items():
+            setattr(self, name, value)
+        if "completed_on" in values and self.completed_on and self.completed_on > today:
+            text = f"Held date {self.completed_on} is in the future. Enter {today} or earlier."
+            raise Refused("completed_on", "future", text, rule="ONB-3")
+        self.save()
