@@ -1,0 +1,124 @@
+"""The rules once more, slowly: written from the words of the SOPs, sharing no code with `lifecycle.rules`.
+
+Nothing here is clever. Dates are found by walking a day at a time, clocks by asking the zone.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+PLANS = {
+    "basic": {"stages": [60], "check_ins": []},
+    "standard": {"stages": [30, 90], "check_ins": [75, 150]},
+    "premium": {"stages": [30, 90], "check_ins": [75, 150]},
+}
+
+
+def is_working(day: date, holidays: set[date]) -> bool:
+    return day.strftime("%w") not in "06" and day not in holidays
+
+
+def days_after(day: date, count: int) -> date:
+    return date.fromordinal(day.toordinal() + count)
+
+
+def last_working_until(day: date, holidays: set[date]) -> date:
+    return max(d for d in (days_after(day, -n) for n in range(60)) if is_working(d, holidays))
+
+
+def nth_working_after(day: date, count: int, holidays: set[date]) -> date:
+    later = [day] + [d for d in (days_after(day, n) for n in range(1, 120)) if is_working(d, holidays)]
+    return later[count]
+
+
+def months_after(day: date, months: int) -> date:
+    year, month = day.year, day.month
+    for _ in range(months):
+        month += 1
+        if month == 13:
+            year, month = year + 1, 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
+
+
+def first_instant_showing(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """The first instant at which clocks of the zone show this wall time; where none ever does, the
+    first at which they show a later one."""
+    wanted = datetime.combine(day, at)
+    as_if_utc = wanted.replace(tzinfo=UTC)
+    around = [as_if_utc + timedelta(hours=h) for h in (-48, -24, -12, 0, 12, 24, 48)]
+    offsets = {instant.astimezone(zone).utcoffset() for instant in around}
+    showing = [i for i in (as_if_utc - offset for offset in offsets) if wall(i, zone) == wanted]
+    if showing:
+        return min(showing)
+    instant = as_if_utc - max(offsets) - timedelta(hours=1)
+    while wall(instant, zone) < wanted:
+        instant += timedelta(minutes=1)
+    return instant
+
+
+def wall(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def pool(users: int, mrr: Decimal, level: str, smb: bool, regular_to_core: bool) -> tuple[str, list[str]]:
+    fired = []
+    if users >= 51:
+        fired.append("contracted_users")
+    if int(mrr * 100) >= 50001:
+        fired.append("mrr")
+    if level != "basic":
+        fired.append("service_level")
+    if regular_to_core and not smb:
+        fired.append("segment")
+    return ("core" if fired else "digital"), fired
+
+
+def replan(
+    level: str, day_zero: date, rows: list[tuple[str, int, bool, bool, bool]], today: date
+) -> tuple[set[tuple[str, int]], dict[tuple[str, int], date]]:
+    """(type, day, kept, live, final) of each row -> what is cancelled, what is added and due when."""
+    belonging = {("stage", n) for n in PLANS[level]["stages"]} | {
+        ("check_in", n) for n in PLANS[level]["check_ins"]
+    }
+    cancelled = {
+        (type_, day)
+        for type_, day, kept, live, _ in rows
+        if live and not kept and (type_, day) not in belonging
+    }
+    standing = {(type_, day) for type_, day, kept, live, _ in rows if kept or live} - cancelled
+    added = {}
+    for type_, day in belonging - standing:
+        due = days_after(day_zero, day)
+        if due >= today:
+            added[type_, day] = due
+    the_final = ("stage", PLANS[level]["stages"][-1])
+    a_final_stands = any(type_ == "stage" and kept and final for type_, _, kept, _, final in rows)
+    if the_final not in standing and the_final not in added and not a_final_stands:
+        added[the_final] = today
+    return cancelled, added
+
+
+def spoken_on(
+    schedule: str, day: date, due: date, act_by: date, holidays: set[date]
+) -> set[tuple[str, frozenset[str]]]:
+    """MIL-3 asked of one day: which occasions fall on it, and to whom they speak."""
+    both, said = frozenset({"csm", "lead"}), set()
+    if schedule == "stage":
+        before, first_late, at_start, at_day, at_late = 14, days_after(due, 3), both, both, both
+    elif schedule == "check_in":
+        lead = frozenset({"lead"})
+        before, first_late, at_start, at_day, at_late = 3, days_after(due, 7), lead, both, lead
+    else:
+        before, first_late = None, nth_working_after(due, 2, holidays)
+        at_start, at_day, at_late = None, frozenset({"owner"}), frozenset({"owner", "lead"})
+    if before and days_after(day, before) == due:
+        said.add(("prepare", at_start))
+    if day == act_by:
+        said.add(("day", at_day))
+    late_by = (day - first_late).days
+    if late_by >= 0 and late_by % 7 == 0:
+        said.add((f"late{late_by // 7 + 1}", at_late))
+    return said
