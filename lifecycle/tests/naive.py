@@ -18,7 +18,7 @@ PLANS = {
 
 
 def is_working(day: date, holidays: set[date]) -> bool:
-    return day.strftime("%w") not in "06" and day not in holidays
+    return day.isoweekday() <= 5 and day not in holidays
 
 
 def days_after(day: date, count: int) -> date:
@@ -30,7 +30,7 @@ def last_working_until(day: date, holidays: set[date]) -> date:
 
 
 def nth_working_after(day: date, count: int, holidays: set[date]) -> date:
-    later = [day] + [d for d in (days_after(day, n) for n in range(1, 120)) if is_working(d, holidays)]
+    later = [day] + [d for d in (days_after(day, n) for n in range(1, 80)) if is_working(d, holidays)]
     return later[count]
 
 

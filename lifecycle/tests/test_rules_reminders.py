@@ -1,0 +1,180 @@
+"""MIL-3, MIL-4: on which days a milestone speaks, to whom, and when the mail leaves."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from lifecycle.rules.cadence import WorkCalendar
+from lifecycle.rules.duties import KINDS
+from lifecycle.rules.policy import Policy, ReminderRules
+from lifecycle.rules.reminders import Occasion, occasions, send_at, until
+
+pytestmark = pytest.mark.sqlite_only
+
+POLICY = Policy()
+PLAIN = WorkCalendar()
+BOTH, LEAD, OWNER = {"csm", "lead"}, {"lead"}, {"owner"}
+SUNDAY, FRIDAY_BEFORE = date(2026, 3, 1), date(2026, 2, 27)
+
+
+def first_60_days(kind: str, due: date, act_by: date, calendar: WorkCalendar = PLAIN) -> list[tuple]:
+    """Name, month-day and audience of each occasion up to 60 days after the due date."""
+    spoken = []
+    for occasion in occasions(kind, due_on=due, act_by=act_by, policy=POLICY, calendar=calendar):
+        if occasion.on > due + timedelta(days=60):
+            return spoken
+        spoken.append((occasion.name, f"{occasion.on:%m-%d}", set(occasion.to)))
+
+
+def test_mil_3_a_stage_reminds_csm_and_lead_14_days_before_on_the_day_3_days_after_then_weekly() -> None:
+    assert first_60_days("stage", SUNDAY, FRIDAY_BEFORE) == [
+        ("prepare", "02-15", BOTH),
+        ("day", "02-27", BOTH),
+        ("late1", "03-04", BOTH),
+        ("late2", "03-11", BOTH),
+        ("late3", "03-18", BOTH),
+        ("late4", "03-25", BOTH),
+        ("late5", "04-01", BOTH),
+        ("late6", "04-08", BOTH),
+        ("late7", "04-15", BOTH),
+        ("late8", "04-22", BOTH),
+        ("late9", "04-29", BOTH),
+    ]
+
+
+def test_mil_3_a_check_in_reminds_the_lead_and_on_the_day_the_csm_too() -> None:
+    day = date(2026, 4, 15)
+    assert first_60_days("check_in", day, day) == [
+        ("prepare", "04-12", LEAD),
+        ("day", "04-15", BOTH),
+        ("late1", "04-22", LEAD),
+        ("late2", "04-29", LEAD),
+        ("late3", "05-06", LEAD),
+        ("late4", "05-13", LEAD),
+        ("late5", "05-20", LEAD),
+        ("late6", "05-27", LEAD),
+        ("late7", "06-03", LEAD),
+        ("late8", "06-10", LEAD),
+    ]
+
+
+OTHERS = [kind.slug for kind in KINDS if kind.slug not in ("stage", "check_in")]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_mil_3_every_other_kind_reminds_its_owner_and_from_the_2nd_working_day_late_the_lead_too(
+    kind: str,
+) -> None:
+    late = OWNER | LEAD
+    assert first_60_days(kind, date(2026, 5, 3), date(2026, 5, 1)) == [
+        ("day", "05-01", OWNER),
+        ("late1", "05-05", late),
+        ("late2", "05-12", late),
+        ("late3", "05-19", late),
+        ("late4", "05-26", late),
+        ("late5", "06-02", late),
+        ("late6", "06-09", late),
+        ("late7", "06-16", late),
+        ("late8", "06-23", late),
+        ("late9", "06-30", late),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("due", "late"),
+    [
+        (date(2026, 4, 29), date(2026, 5, 1)),
+        (date(2026, 4, 30), date(2026, 5, 5)),
+        (date(2026, 5, 1), date(2026, 5, 6)),
+        (date(2026, 5, 2), date(2026, 5, 6)),
+        (date(2026, 5, 5), date(2026, 5, 7)),
+    ],
+)
+def test_mil_3_the_2nd_working_day_late_passes_over_weekends_and_holidays(due: date, late: date) -> None:
+    calendar = WorkCalendar(frozenset({date(2026, 5, 4)}))
+    asked = occasions("reroute", due_on=due, act_by=due, policy=POLICY, calendar=calendar)
+    assert [occasion.on for occasion in islice(asked, 2)] == [due, late]
+
+
+def test_mil_3_offsets_are_policy() -> None:
+    policy = Policy(
+        reminders=ReminderRules(
+            stage_prepare_days=5,
+            stage_late_days=1,
+            check_in_prepare_days=2,
+            check_in_late_days=4,
+            other_late_working_days=1,
+            repeat_days=3,
+        )
+    )
+    due = date(2026, 5, 6)
+
+    def days(kind: str) -> list[int]:
+        asked = occasions(kind, due_on=due, act_by=due, policy=policy, calendar=PLAIN)
+        return [(occasion.on - due).days for occasion in islice(asked, 4)]
+
+    assert (days("stage"), days("check_in"), days("reroute")) == ([-5, 0, 1, 4], [-2, 0, 4, 7], [0, 1, 4, 7])
+
+
+def test_mil_5_occasions_are_named_by_their_place_in_the_schedule() -> None:
+    asked = occasions("stage", due_on=SUNDAY, act_by=FRIDAY_BEFORE, policy=POLICY, calendar=PLAIN)
+    names = [occasion.name for occasion in islice(asked, 30)]
+    assert names == ["prepare", "day", *(f"late{n}" for n in range(1, 29))]
+
+
+@pytest.mark.parametrize(
+    ("today", "names"),
+    [
+        (date(2026, 2, 14), []),
+        (date(2026, 2, 15), ["prepare"]),
+        (date(2026, 2, 26), ["prepare"]),
+        (date(2026, 2, 27), ["prepare", "day"]),
+        (date(2026, 3, 3), ["prepare", "day"]),
+        (date(2026, 3, 4), ["prepare", "day", "late1"]),
+        (date(2026, 3, 17), ["prepare", "day", "late1", "late2"]),
+        (date(2026, 3, 18), ["day", "late1", "late2", "late3"]),
+        (date(2027, 3, 3), ["late49", "late50", "late51", "late52", "late53"]),
+    ],
+)
+def test_mil_3_what_was_missed_is_what_fell_due_within_the_look_back(today: date, names: list[str]) -> None:
+    asked = occasions("stage", due_on=SUNDAY, act_by=FRIDAY_BEFORE, policy=POLICY, calendar=PLAIN)
+    assert [occasion.name for occasion in until(today, asked, look_back=30)] == names
+
+
+def test_mil_3_a_day_moved_far_ahead_of_the_preparation_does_not_hide_it() -> None:
+    due = date(2026, 12, 28)
+    calendar = WorkCalendar(frozenset(date(2026, 12, 21) + timedelta(days=n) for n in range(8)))
+    act_by = calendar.last_on_or_before(due)
+    asked = occasions("check_in", due_on=due, act_by=act_by, policy=POLICY, calendar=calendar)
+    reached = until(date(2026, 12, 25), asked, look_back=30)
+    assert {(occasion.name, occasion.on) for occasion in reached} == {
+        ("prepare", date(2026, 12, 25)),
+        ("day", date(2026, 12, 18)),
+    }
+
+
+@pytest.mark.parametrize("look_back", [1, 30])
+def test_mil_3_an_occasion_of_today_is_within_any_look_back(look_back: int) -> None:
+    today = [Occasion("day", SUNDAY, frozenset(OWNER)), Occasion("late1", date(2026, 3, 8), frozenset(OWNER))]
+    assert until(SUNDAY, iter(today), look_back=look_back) == today[:1]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "leaves"),
+    [
+        ("America/New_York", date(2026, 3, 7), datetime(2026, 3, 7, 13, tzinfo=UTC)),
+        ("America/New_York", date(2026, 3, 8), datetime(2026, 3, 8, 12, tzinfo=UTC)),
+        ("America/New_York", date(2026, 10, 31), datetime(2026, 10, 31, 12, tzinfo=UTC)),
+        ("America/New_York", date(2026, 11, 1), datetime(2026, 11, 1, 13, tzinfo=UTC)),
+        ("Asia/Kathmandu", date(2026, 3, 8), datetime(2026, 3, 8, 2, 15, tzinfo=UTC)),
+        ("Pacific/Kiritimati", date(2026, 3, 8), datetime(2026, 3, 7, 18, tzinfo=UTC)),
+    ],
+)
+def test_mil_4_the_digest_leaves_at_eight_local_time_on_both_dst_days(
+    zone: str, day: date, leaves: datetime
+) -> None:
+    assert send_at(day, hour=8, zone=ZoneInfo(zone)).astimezone(UTC) == leaves
