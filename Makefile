@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. The rest are parts of them. See README.md.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 export PORT
 
 .PHONY: run test test-fast test-faults bench lint

@@ -69,7 +69,6 @@ INSTALLED_APPS = [
     "accounts",
     "onboarding",
     "adoption",
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -142,6 +141,7 @@ except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("png", "webp", "woff2", "gz", "br", "zip", "map")  # maps: never asked for
 MEDIA_ROOT = VAR_DIR / "media"  # never under a URL: downloads go through views that check who asks
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

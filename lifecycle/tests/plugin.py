@@ -53,6 +53,7 @@ def pytest_configure(config):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Pages are served straight from static/: what `collectstatic` makes of it is tested where `up` is.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STATIC_ROOT.mkdir(parents=True)
     sys.addaudithook(refuse_the_world)
 
 

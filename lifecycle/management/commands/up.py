@@ -31,6 +31,7 @@ DEMO_PEOPLE = {
     "admin@example.com": "admin",
 }
 START_SECONDS = 30
+UNSERVED = ["redoc", "rest_framework"]  # no page of ours asks for them
 
 
 class Command(BaseCommand):
@@ -111,7 +112,7 @@ class Command(BaseCommand):
         stamp = settings.VAR_DIR / "static.stamp"
         if stamp.is_file() and stamp.read_text() == state.hexdigest() and settings.STATIC_ROOT.is_dir():
             return
-        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=UNSERVED)
         stamp.write_text(state.hexdigest())
 
     def start(self, supervisor: Supervisor, listener: socket.socket):
