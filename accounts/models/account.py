@@ -203,6 +203,11 @@ class Account(DomainModel):
 
     def record(self, values: dict[str, Any]) -> None:
         """Take facts from a form, an import or a client. Raises Refused for what may not be written."""
+        self.take(values)
+        self.save()
+
+    def take(self, values: dict[str, Any]) -> None:
+        """`record` without the write, for bulk. Raises Refused for what may not be written."""
         if self.archived:
             raise Refused("", "archived", "This account is archived. Restore it first.", conflict=True)
         new_id = values.get("external_id", self.external_id)
@@ -212,7 +217,6 @@ class Account(DomainModel):
             setattr(self, name, value)
         self.traits = [trait for trait in SMB_TRAITS if trait in set(self.traits)]
         self.products = [product for product in PRODUCTS if product in set(self.products)]
-        self.save()
 
     def archive(self, *, now: datetime) -> None:
         """Take the account out of work; it stays readable."""

@@ -39,9 +39,11 @@ def validate_zone(name: str) -> None:
         ) from None
 
 
-@lru_cache(maxsize=256)
-def _country_holidays(country: str, year: int) -> frozenset[date]:
-    return frozenset(holidays.country_holidays(country, years=year)) if country else frozenset()
+@lru_cache(maxsize=64)
+def _calendar(country: str, extra_days: tuple[str, ...], year: int) -> WorkCalendar:
+    years = range(year - 2, year + 4)
+    public = holidays.country_holidays(country, years=years) if country else ()
+    return WorkCalendar(frozenset(public) | frozenset(date.fromisoformat(day) for day in extra_days))
 
 
 class Team(DomainModel):
@@ -70,9 +72,7 @@ class Team(DomainModel):
 
     def calendar(self, *, today: date) -> WorkCalendar:
         """The team's working days from two years before to three years after `today`."""
-        extra = frozenset(date.fromisoformat(day) for day in self.extra_days)
-        years = range(today.year - 2, today.year + 4)
-        return WorkCalendar(extra.union(*(_country_holidays(self.country, year) for year in years)))
+        return _calendar(self.country, tuple(self.extra_days), today.year)
 
 
 class UserManager(BaseUserManager.from_queryset(DomainQuerySet)):

@@ -97,11 +97,18 @@ class Book:
 
     def tell(self, account: Account, text: str) -> None:
         """MIL-4: a notice for the account's CSM and lead, never to the person who caused it."""
-        people = {account.csm_id, self.roster.lead_of(account.csm_id)} - {None, self.by and self.by.pk}
+        self._notify(account, text, {account.csm_id, self.roster.lead_of(account.csm_id)})
+
+    def tell_lead(self, account: Account, text: str) -> None:
+        """A notice for the lead alone (SEG-6)."""
+        self._notify(account, text, {self.roster.lead_of(account.csm_id)})
+
+    def _notify(self, account: Account, text: str, people: set[int | None]) -> None:
+        told = people - {None, self.by and self.by.pk}
         Notice.objects.bulk_create(
             [
                 Notice(recipient_id=person, account=account, text=text, created_at=self.now)
-                for person in sorted(people)
+                for person in sorted(told)
                 if self.roster.users[person].is_active
             ]
         )

@@ -16,7 +16,7 @@ from accounts.models import Account, Cover, Roster, Team, User
 from lifecycle.change import log
 from lifecycle.change.book import Book
 from lifecycle.change.reconcile import PlannedMove, reconcile
-from lifecycle.change.steps import adopt, assign, onboard, phase, reroute, route
+from lifecycle.change.steps import adopt, announce, assign, onboard, phase, reroute, route
 from lifecycle.guard import Ledger, _ledger
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.policy import Policy
@@ -118,7 +118,7 @@ def _settle(work: Work) -> None:
     ids = sorted(work.ledger.accounts | fed)
     if ids:
         book = Book.load(ids, roster=roster, policy=work.policy, now=work.now, by=work.by, ledger=work.ledger)
-        for step in (route, assign, reroute, onboard, adopt):
+        for step in (route, assign, reroute, onboard, adopt, announce):
             step(book)
         work.moves += reconcile(book)
         phase(book)

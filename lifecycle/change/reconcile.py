@@ -80,6 +80,8 @@ class _Reconciliation:
             self.changed.append(row)
         self._set(account, facts, duty, row, due)
         self.moves.append(PlannedMove("add", account.pk, row.kind, row.day, row.title, row.due_on))
+        if KIND[row.kind].tells_lead:
+            self.book.tell_lead(account, f"{account.name}: “{row.title}” is due {row.due_on}.")
 
     def _once_cancelled(self, account: Account, key: Key) -> Milestone | None:
         if self.cancelled is None:

@@ -268,6 +268,15 @@ def _complete(book: Book, account: Account, adoption: Adoption) -> None:
         adoption.save()
 
 
+def announce(book: Book) -> None:
+    """MIL-4: a closed stage is told to the CSM and the lead, without a duty."""
+    for stage in (stage for stages in book.stages.values() for stage in stages):
+        entry = book.ledger.written.get((Stage, stage.pk))
+        if entry and "closed_at" in entry.before and stage.closed_at:
+            account = book.accounts[stage.account_id]
+            book.tell(account, f"The {stage.day}-day stage of {account.name} was closed.")
+
+
 def phase(book: Book) -> None:
     """The account's phase, as `api.md` defines it."""
     for account in book.accounts.values():

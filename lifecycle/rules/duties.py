@@ -48,7 +48,7 @@ class Kind:
 
     `condition`: the duty belongs to this source row. `evidence`: the fact that clears it (None: a person
     says "done"). `appears`: the instant from which it is owed (None: at once). `due`: date or Span.
-    `acts_on_the_day`: due the very day something happened, so `act_by` is that day, weekends too.
+    `tells_lead`: the lead gets a notice when it appears. `acts_on_the_day`: due the very day something happened, so `act_by` is that day, weekends too.
     """
 
     slug: str
@@ -61,6 +61,7 @@ class Kind:
     appears: Callable[[AccountFacts, Any, Policy], datetime | None] = lambda facts, row, policy: None
     acts_on_the_day: bool = False
     schedule: str = "other"
+    tells_lead: bool = False
 
     @property
     def by_hand(self) -> bool:
@@ -307,6 +308,7 @@ KINDS: tuple[Kind, ...] = (
         condition=lambda facts, account: account.smb and account.service_level != "basic",
         evidence=None,
         due=lambda facts, account, policy: Span(working_days=policy.duties.level_review_working_days),
+        tells_lead=True,
     ),
     Kind(
         slug="reroute",
