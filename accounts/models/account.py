@@ -14,7 +14,7 @@ from django.db.models import Q
 from accounts.models.people import Roster, User, validate_zone
 from lifecycle.guard import DomainModel, DomainQuerySet
 from lifecycle.rules.facts import PRODUCTS, SMB_TRAITS, AccountFacts, RerouteFacts, is_smb
-from lifecycle.rules.policy import LEVELS
+from lifecycle.rules.policy import LEVELS, Policy
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS, signature
 
@@ -362,11 +362,11 @@ class Reroute(AccountRow):
         self.accepted_at, self.decided_by = now, by
         self.save()
 
-    def keep(self, facts: AccountFacts, policy: Any, *, by: User, now: datetime) -> None:
-        """ROUTE-6: leave the account where it is, until these facts or this version change."""
+    def keep(self, policy: Policy, *, by: User, now: datetime) -> None:
+        """ROUTE-6: leave the account where it is, until its facts or the version of the policy change."""
         self._refuse_if_settled()
         self.kept_at, self.decided_by = now, by
-        self.kept_for = signature(facts, policy)
+        self.kept_for = signature(self.account.facts(Roster.load(), now=now), policy)
         self.save()
 
     def _refuse_if_settled(self) -> None:

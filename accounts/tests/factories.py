@@ -20,7 +20,12 @@ _numbers = count(1)
 
 
 def make_team(
-    name: str = "", *, lead: User | None = None, manager: User | None = None, now: datetime | None = None, **more: Any
+    name: str = "",
+    *,
+    lead: User | None = None,
+    manager: User | None = None,
+    now: datetime | None = None,
+    **more: Any,
 ) -> Team:
     """A team; its lead, when given, becomes a member too."""
     with change(None, by=None, via="task", now=now or clock.now()):
@@ -44,7 +49,9 @@ def make_user(
     """A colleague of any role; a CSM is Digital unless said otherwise. No password: cannot sign in."""
     email = email or f"{role.replace('_', '-')}{next(_numbers)}@example.com"
     values = {"name": email.partition("@")[0].replace(".", " ").title(), **more}
-    user = User(email=email, role=role, pool=pool or ("digital" if role == "csm" else ""), team=team, **values)
+    user = User(
+        email=email, role=role, pool=pool or ("digital" if role == "csm" else ""), team=team, **values
+    )
     user.set_password(password or None)
     with change(None, by=None, via="task", now=now or clock.now()):
         user.save()
@@ -102,7 +109,12 @@ def make_contact(account: Account, name: str = "Dana Whitfield", **more: Any) ->
 
 
 def complete_onboarding(
-    account: Account, *, on: date, call_on: date | None = None, by: User | None = None, now: datetime | None = None
+    account: Account,
+    *,
+    on: date,
+    call_on: date | None = None,
+    by: User | None = None,
+    now: datetime | None = None,
 ) -> Account:
     """Enter the Training Completed Date, so that the adoption begins (CAD-1); the account freshly read.
 
