@@ -115,7 +115,7 @@ def _settle(work: Work) -> None:
     roster = Roster.load()
     fed = _fed_by_people(work.ledger)
     _lock(sorted(fed - work.ledger.held - work.ledger.accounts))
-    ids = sorted(work.ledger.accounts | fed)
+    ids = sorted(work.ledger.held | work.ledger.accounts | fed)
     if ids:
         book = Book.load(ids, roster=roster, policy=work.policy, now=work.now, by=work.by, ledger=work.ledger)
         for step in (route, assign, reroute, onboard, adopt, announce):

@@ -143,13 +143,13 @@ def _forbidden_calls(module: str, text: str) -> Iterator[str]:
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
             if node.attr == "get_model":
                 yield f"{module} calls get_model"
-            if node.attr in {"cursor", "raw", "extra", "copy"} and owner in {
+            by_hand = node.attr in {"cursor", "raw", "extra", "copy"} and owner in {
                 "connection",
                 "objects",
                 "cursor",
-            }:
-                if not raw_allowed:
-                    yield f"{module} writes SQL by hand"
+            }
+            if by_hand and not raw_allowed:
+                yield f"{module} writes SQL by hand"
             if (owner, node.attr) in CLOCK_READS and module not in OWN_CLOCK:
                 yield f"{module} reads the clock past lifecycle.clock"
             if (owner, node.attr) == ("clock", "now") and not _is_edge(module):

@@ -110,15 +110,12 @@ def test_signing_in_and_a_new_password_pass_the_guard():
     assert User.objects.get(pk=user.pk).check_password("a new and long one")
 
 
-@pytest.mark.parametrize("fields", [["last_login", "role"], ["role"], [], None])
+@pytest.mark.parametrize("fields", [["last_login", "role"], ["role"], None])
 def test_no_other_field_of_a_user_passes(fields):
     user = make_csm()
     user.last_login, user.role, user.pool = NOW, "admin", ""
-    if fields == []:
+    with pytest.raises(OutsideTheDoorError):
         user.save(update_fields=fields)
-    else:
-        with pytest.raises(OutsideTheDoorError):
-            user.save(update_fields=fields)
     assert User.objects.get(pk=user.pk).role == "csm"
 
 
@@ -134,9 +131,9 @@ def test_a_nested_door_joins_the_outer_one(account):
 
 def test_a_nested_door_names_no_strange_account(account):
     other = make_account(name="Somebody else")
-    with pytest.raises(NestedDoorError), change(account, by=None, via="task", now=NOW):
-        with change(other, by=None, via="task", now=NOW):
-            pass
+    outer, inner = (change(row, by=None, via="task", now=NOW) for row in (account, other))
+    with pytest.raises(NestedDoorError), outer, inner:
+        pass
 
 
 def test_people_and_teams_go_through_the_same_door():

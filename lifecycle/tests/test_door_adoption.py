@@ -1,0 +1,262 @@
+"""CAD-1, CAD-6, CAD-7 through the door: the adoption follows its day 0 and its service level."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from accounts.models import Account
+from accounts.tests.factories import make_account, make_csm, make_lead, make_team
+from adoption.models import Adoption, Checklist, Stage
+from lifecycle.change import change
+from lifecycle.events.models import Event
+from lifecycle.milestones.models import Milestone, Notice
+from lifecycle.rules.refused import GateClosed, Refused
+from onboarding.models import Onboarding
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 1, 30, 15, tzinfo=UTC)
+
+
+def complete(account, on, *, at=NOW):
+    with change(account, by=account.csm, via="page", now=at) as work:
+        Onboarding.objects.get(account=account).record(
+            {"training_completed_on": on}, today=work.today(work.account)
+        )
+
+
+def relevel(account, level, *, at=NOW):
+    with change(account, by=None, via="api", now=at) as work:
+        work.account.record({"service_level": level})
+
+
+def on_stage(account, day, *, at=NOW, **values):
+    with change(account, by=account.csm, via="page", now=at) as work:
+        stage = Stage.objects.get(account=account, day=day)
+        stage.record(values, now=at, today=work.today(work.account))
+
+
+def dates(account, status="open"):
+    rows = Milestone.objects.filter(account=account, status=status, kind__in=("stage", "check_in"))
+    return {(row.kind, row.day): str(row.due_on) for row in rows}
+
+
+def at(day, hour=15):
+    return datetime(2026, *day, hour, tzinfo=UTC)
+
+
+@pytest.fixture
+def csm():
+    return make_csm(pool="core", team=make_team("East", lead=make_lead()))
+
+
+@pytest.fixture
+def premium(csm):
+    return make_account(service_level="premium", csm=csm)
+
+
+@pytest.fixture
+def basic(csm):
+    return make_account(service_level="basic", csm=csm)
+
+
+def test_cad_2_a_premium_account_gets_its_four_dates(premium):
+    complete(premium, date(2026, 1, 30))
+    assert dates(premium) == {
+        ("stage", 30): "2026-03-01",
+        ("check_in", 75): "2026-04-15",
+        ("stage", 90): "2026-04-30",
+        ("check_in", 150): "2026-06-29",
+    }
+    assert str(Milestone.objects.get(kind="stage", day=30).act_by) == "2026-02-27"  # day 30 is a Sunday
+
+
+def test_cad_3_a_basic_account_gets_day_60_alone(basic):
+    complete(basic, date(2026, 1, 30))
+    assert dates(basic) == {("stage", 60): "2026-03-31"}
+    assert Stage.objects.get().final
+
+
+def test_cad_1_entering_the_date_again_makes_nothing_new(basic):
+    complete(basic, date(2026, 1, 30))
+    events = Event.objects.count()
+    complete(basic, date(2026, 1, 30))
+    assert (Adoption.objects.count(), Event.objects.count()) == (1, events)
+
+
+def test_cad_1_nothing_else_is_required_and_open_onboarding_rows_end(basic):
+    complete(basic, date(2026, 1, 30))
+    account = Account.objects.get(pk=basic.pk)
+    assert (account.phase, account.onboarded_by) == ("adoption", basic.csm)
+    assert Event.objects.filter(type="onboarding.completed").count() == 1
+
+
+@pytest.mark.parametrize(("on", "fine"), [(date(2026, 1, 30), True), (date(2026, 1, 31), False)])
+def test_cad_1_no_date_after_today(basic, on, fine):
+    if fine:
+        complete(basic, on)
+    else:
+        with pytest.raises(Refused, match="in the future"):
+            complete(basic, on)
+    assert Adoption.objects.count() == int(fine)
+
+
+def test_cad_1_today_is_the_csms(csm, basic):
+    with change(None, by=None, via="admin", now=NOW):
+        csm.time_zone = "Pacific/Auckland"
+        csm.save()
+    complete(basic, date(2026, 1, 31))  # it is already Saturday there
+    assert Adoption.objects.get().day_zero == date(2026, 1, 31)
+
+
+def test_cad_1_not_before_the_call(basic):
+    with pytest.raises(Refused, match="before the call"), change(basic, by=None, via="api", now=NOW) as work:
+        Onboarding.objects.get().record(
+            {"call_completed_on": date(2026, 1, 20), "training_completed_on": date(2026, 1, 19)},
+            today=work.today(work.account),
+        )
+
+
+def test_cad_6_a_corrected_day_0_moves_what_is_open(premium):
+    complete(premium, date(2026, 1, 30))
+    complete(premium, date(2026, 1, 29))
+    assert dates(premium)["stage", 30] == "2026-02-28"
+    assert dates(premium)["check_in", 150] == "2026-06-28"
+
+
+def test_cad_6_clearing_withdraws_what_was_not_started_and_entering_revives_it(premium):
+    complete(premium, date(2026, 1, 30))
+    complete(premium, None)
+    adoption = Adoption.objects.get()
+    assert adoption.withdrawn_at == NOW
+    assert dates(premium) == {}
+    complete(premium, date(2026, 1, 28))
+    assert Adoption.objects.get().pk == adoption.pk
+    assert dates(premium)["stage", 90] == "2026-04-28"
+    assert Milestone.objects.filter(kind="stage").count() == 2  # opened again, not made again
+
+
+def test_cad_6_clearing_is_refused_once_somebody_recorded_a_field(premium):
+    complete(premium, date(2026, 1, 30))
+    on_stage(premium, 30, notes="They want a refresher.")
+    with pytest.raises(Refused, match="has been started"):
+        complete(premium, None)
+    assert Onboarding.objects.get(account=premium).training_completed_on == date(2026, 1, 30)
+
+
+def test_cad_7_from_premium_to_basic_after_day_60_the_final_stage_is_due_today(premium):
+    complete(premium, date(2026, 1, 30))
+    relevel(premium, "basic", at=at((4, 10)))
+    assert dates(premium) == {("stage", 60): "2026-04-10"}
+    assert Stage.objects.get(day=60).final
+
+
+def test_cad_7_what_was_started_stays(premium):
+    complete(premium, date(2026, 1, 30))
+    on_stage(premium, 30, at=at((2, 20)), notes="Booked by phone.")
+    relevel(premium, "basic", at=at((2, 21)))
+    assert dates(premium) == {("stage", 30): "2026-03-01", ("stage", 60): "2026-03-31"}
+
+
+def test_cad_7_from_basic_to_standard_adds_what_is_still_ahead(basic):
+    complete(basic, date(2026, 1, 30))
+    relevel(basic, "standard", at=at((3, 15)))
+    assert dates(basic) == {
+        ("check_in", 75): "2026-04-15",
+        ("stage", 90): "2026-04-30",
+        ("check_in", 150): "2026-06-29",
+    }
+    told = set(Notice.objects.values_list("recipient__role", flat=True))
+    assert told == {"csm", "team_lead"}
+    assert "60-day stage cancelled" in Notice.objects.first().text
+
+
+def test_cad_7_there_and_back_revives_the_same_rows(basic):
+    complete(basic, date(2026, 1, 30))
+    relevel(basic, "standard")
+    relevel(basic, "basic")
+    assert dates(basic) == {("stage", 60): "2026-03-31"}
+    assert Stage.objects.filter(day=60).count() == 1
+
+
+def test_stage_10_the_gate_names_what_is_missing_and_then_opens(basic):
+    complete(basic, date(2026, 1, 30))
+    with pytest.raises(GateClosed) as closed, change(basic, by=basic.csm, via="page", now=NOW):
+        Stage.objects.get().close(None, now=NOW)
+    assert [lack.field for lack in closed.value.missing] == ["meeting_held", "recap_sent_at", "checklist"]
+    held = at((3, 30))
+    on_stage(basic, 60, at=held, meeting_held=True, meeting_held_on=held.date(), recap_sent_at=held)
+    with change(basic, by=basic.csm, via="page", now=held):
+        stage = Stage.objects.get()
+        checklist = Checklist.begin(stage)
+        checklist.exports.create(account=stage.account, content_hash="0" * 64, file_name="x.pdf")
+        stage.close(checklist, now=held)
+    assert Adoption.objects.get().completed_on == held.date()
+    assert Account.objects.get(pk=basic.pk).phase == "adopted"
+    assert not Milestone.objects.open().filter(account=basic).exists()
+    with pytest.raises(Refused, match="closed"):
+        on_stage(basic, 60, at=held, notes="Too late")
+
+
+def test_archiving_cancels_and_restoring_brings_back(premium):
+    complete(premium, date(2026, 1, 30))
+    before = dates(premium)
+    with change(premium, by=None, via="page", now=NOW) as work:
+        work.account.archive(now=NOW)
+    assert dates(premium) == {}
+    assert Milestone.objects.filter(status="cancelled").first().reason == "The account was archived."
+    with pytest.raises(Refused, match="archived"):
+        relevel(premium, "basic")
+    with change(premium, by=None, via="page", now=NOW) as work:
+        work.account.restore()
+    assert dates(premium) == before
+
+
+def test_mil_2_time_alone_brings_the_steps_of_a_stage(premium):
+    complete(premium, date(2026, 1, 30))
+    account = Account.objects.get(pk=premium.pk)
+    assert account.recheck_at == at((2, 8), 0)
+    with change(premium, by=None, via="task", now=account.recheck_at):
+        pass
+    row = Milestone.objects.get(kind="book_meeting")
+    assert (row.day, str(row.due_on), str(row.act_by), row.title) == (
+        30,
+        "2026-02-22",
+        "2026-02-20",
+        "Book the 30-day meeting",
+    )
+    assert Milestone.objects.queued().filter(kind="stage", day=30).count() == 0
+
+
+def test_mil_2_a_recorded_fact_clears_its_row_and_time_brings_the_next(premium):
+    complete(premium, date(2026, 1, 30))
+    booked = at((2, 27))
+    on_stage(premium, 30, at=at((2, 10)), meeting_scheduled_at=booked)
+    with change(premium, by=None, via="task", now=at((2, 27), 16)):
+        pass
+    rows = {row.kind: row.status for row in Milestone.objects.filter(day=30)}
+    assert rows == {"stage": "open", "prepare_checklist": "open", "record_meeting": "open"}
+
+
+def test_mil_2_settling_twice_changes_nothing(premium):
+    complete(premium, date(2026, 1, 30))
+    later = at((3, 5))
+    for _ in range(2):
+        with change(premium, by=None, via="task", now=later):
+            pass
+        seen = list(Milestone.objects.order_by("pk").values())
+    events = Event.objects.count()
+    with change(premium, by=None, via="task", now=later) as work:
+        pass
+    assert list(Milestone.objects.order_by("pk").values()) == seen
+    assert (Event.objects.count(), work.moves) == (events, [])
+
+
+def test_a_dry_run_tells_and_keeps_nothing(premium):
+    complete(premium, date(2026, 1, 30))
+    before = dates(premium)
+    with change(premium, by=None, via="api", now=NOW, dry_run=True) as work:
+        Onboarding.objects.get(account=premium).record(
+            {"training_completed_on": date(2026, 1, 1)}, today=NOW.date()
+        )
+    assert {move.action for move in work.moves} >= {"move"}
+    assert dates(premium) == before
