@@ -307,7 +307,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("item", models.CharField(max_length=60)),
-                ("value", models.CharField(blank=True, max_length=500)),
+                ("value", models.CharField(blank=True, max_length=5000)),
                 ("comment", models.TextField(blank=True, max_length=5000)),
                 ("updated_at", models.DateTimeField(editable=False, null=True)),
                 ("version", models.PositiveIntegerField(default=1, editable=False)),

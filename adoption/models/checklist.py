@@ -15,6 +15,8 @@ from lifecycle.rules.refused import Refused
 
 KEYS = ("first", "final", "smb", "kyc")
 CHOICES = ("yes", "no", "na")
+LONGEST = 5000
+FEEDBACK = {"bugs": "bugs", "workflow": "workflow", "ideas": "suggestions"}
 
 
 class ChecklistTemplate(DomainModel):
@@ -104,8 +106,10 @@ class Checklist(AccountRow):
             raise Refused(item, "unknown", "This item is not on the checklist of this account.", rule="CHK-1")
         if known["kind"] == "choice" and value not in ("", *CHOICES):
             raise Refused(item, "invalid", "Answer yes, no or not applicable.", rule="CHK-1")
-        if known["kind"] == "number" and value and not value.isdigit():
+        if known["kind"] == "number" and value and not (value.isascii() and value.isdigit()):
             raise Refused(item, "invalid", "Enter a whole number.", rule="CHK-1")
+        if max(len(value), len(comment)) > LONGEST:
+            raise Refused(item, "too_long", f"Keep it to {LONGEST:,} characters.", rule="CHK-1")
         row = self.answers.filter(item=item).first() or Answer(
             account=self.account, checklist=self, item=item
         )
@@ -119,9 +123,17 @@ class Checklist(AccountRow):
             raise Refused(item, "changed", text, rule="CHK-3", conflict=True)
         row.value, row.comment, row.answered_by = value, comment, by
         row.save()
+        if item in FEEDBACK:  # STAGE-6: typed once, also part of the stage's own feedback
+            self.stage.feedback = {**self.stage.feedback, FEEDBACK[item]: value}
         self.stage.mark_started(now=now)
         self.stage.save()
         return row
+
+    def attach(self, *, content_hash: str, file_name: str, by: User | None, fillable: bool) -> ChecklistExport:
+        """STAGE-8: note one exported PDF; the same content again is the same export."""
+        self.refuse_if_archived()
+        given = {"file_name": file_name, "exported_by": by, "fillable": fillable, "account": self.account}
+        return self.exports.get_or_create(content_hash=content_hash, defaults=given)[0]
 
     def _refuse_if_shut(self) -> None:
         self.refuse_if_archived()
@@ -137,8 +149,8 @@ class Answer(AccountRow):
 
     checklist = models.ForeignKey(Checklist, on_delete=models.PROTECT, related_name="answers")
     item = models.CharField(max_length=60)
-    value = models.CharField(max_length=500, blank=True)
-    comment = models.TextField(blank=True, max_length=5000)
+    value = models.CharField(max_length=LONGEST, blank=True)
+    comment = models.TextField(blank=True, max_length=LONGEST)
     answered_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     updated_at = models.DateTimeField(null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
