@@ -1,6 +1,7 @@
 """Settings, read from the environment (and from `.env`, when there is one). A bad value stops the start with its
 name and the form expected (lifecycle/environment.py)."""
 
+import logging
 import re
 import secrets
 import sys
@@ -141,7 +142,15 @@ except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"
-WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("png", "webp", "woff2", "gz", "br", "zip", "map")  # maps: never asked for
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (
+    "png",
+    "webp",
+    "woff2",
+    "gz",
+    "br",
+    "zip",
+    "map",
+)  # maps: never asked for
 MEDIA_ROOT = VAR_DIR / "media"  # never under a URL: downloads go through views that check who asks
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -375,6 +384,7 @@ SPECTACULAR_SETTINGS = {
 
 # -- logs and errors -----------------------------------------------------------------------------------------
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # one line a request: the finished one
 SENTRY_DSN = text("SENTRY_DSN")
 if SENTRY_DSN:
     url("SENTRY_DSN", "", {"https", "http"}, "https://key@sentry.example.com/1")

@@ -42,14 +42,18 @@ os.environ |= {
     "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's event loop runs in the tests' thread
 }
 
-pytest_plugins = ["lifecycle.tests.servers", "lifecycle.tests.pages"]
-
 
 def pytest_configure(config):
     from django.conf import settings
 
+    for module in (
+        "database",
+        "servers",
+        "pages",
+    ):  # here, after the other plugins: a name's last fixture wins
+        config.pluginmanager.import_plugin(f"lifecycle.tests.{module}")
     if not POSTGRES:  # a file, not memory: worker processes open it too
-        settings.DATABASES["default"]["TEST"] = {"NAME": str(SCRATCH / "test.sqlite3")}
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(SCRATCH / "test.sqlite3")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Pages are served straight from static/: what `collectstatic` makes of it is tested where `up` is.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -82,18 +86,6 @@ def pytest_collection_modifyitems(items):
     if left:
         items[0].config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-
-
-@pytest.fixture(autouse=True)
-def _own_cache_table(request):
-    """Rollback cleans the cache's table after most tests; those that commit leave sign-in counters behind."""
-    yield
-    if {"transactional_db", "live_server"} & set(request.fixturenames):
-        from django.core.cache import cache
-
-        request.getfixturevalue("django_db_blocker")
-        with request.getfixturevalue("django_db_blocker").unblock():
-            cache.clear()
 
 
 @pytest.hookimpl(trylast=True)
