@@ -26,6 +26,17 @@ def test_pol_the_defaults_are_the_numbers_of_the_sops() -> None:
     assert (policy.reminders.digest_hour, policy.reminders.daily_ceiling) == (8, 5)
 
 
+def test_mil_3_the_offsets_of_duties_and_reminders_default_to_the_rules_numbers() -> None:
+    duties, reminders = Policy().duties, Policy().reminders
+    assert (duties.checklist_opens_days, duties.booking_opens_days, duties.booking_due_days) == (10, 21, 7)
+    assert (duties.meeting_minutes, duties.explain_working_days, duties.close_working_days) == (30, 1, 3)
+    assert (duties.gap_working_days, duties.reroute_working_days) == (2, 2)
+    assert duties.level_review_working_days == 5
+    assert (reminders.stage_prepare_days, reminders.stage_late_days) == (14, 3)
+    assert (reminders.check_in_prepare_days, reminders.check_in_late_days) == (3, 7)
+    assert (reminders.other_late_working_days, reminders.repeat_days, reminders.rearm_days) == (2, 7, 7)
+
+
 def test_seg_2_the_starter_package_is_flat_for_10_users_at_250_dollars() -> None:
     assert (Policy().package.flat_users, Policy().package.flat_mrr) == (10, Decimal("250.00"))
 
@@ -67,6 +78,7 @@ def test_pol_an_empty_body_is_the_same_policy() -> None:
     assert Policy(number=2).merged({}) == Policy(number=2)
 
 
+AT_LEAST_ONE = ("repeat_days", "stage_late_days", "check_in_late_days", "look_back_days", "daily_ceiling")
 MONEY, WHOLE, LIST = "routing.core_over_mrr", "routing.core_over_users", "cadence.basic.stage_days"
 NOT_MONEY = [500.0, 500, None, True, "", "five", "NaN", "sNaN", "Infinity", "-1.00", "-0.00", "1.001"]
 NOT_MONEY += ["1e3", "1E+30", "5_00.00", " 500.00", "+5.00", ".5", "٥.٠٠", "1000000000.01", [], {}]
@@ -82,9 +94,9 @@ NOT_DAYS = [[], 60, "60", None, [60.0], ["60"], [True], [0], [-1], [3651], [90, 
     + [("cadence.standard.check_in_days", [150, 75]), ("cadence.premium.check_in_days", [0])]
     + [("routing.regular_to_core", value) for value in (0, 1, "true", None, [])]
     + [("routing.core_levels", value) for value in ("premium", ["gold"], [1], None)]
-    + [("reminders.digest_hour", 24), ("reminders.repeat_days", 0), ("reminders.daily_ceiling", 0)]
+    + [("reminders.digest_hour", 24)]
     + [("duties.checklist_opens_days", 3651), ("reminders.stage_prepare_days", 3651)]
-    + [(f"reminders.{name}", 0) for name in ("stage_late_days", "check_in_late_days", "look_back_days")]
+    + [(f"reminders.{name}", 0) for name in AT_LEAST_ONE]
     + [("routing.core_over", 1), ("cadence.gold", {}), ("signs", {}), ("number", 2)]
     + [("routing", value) for value in ([], None, 5, "50")]
     + [("cadence.basic", [60])],
@@ -123,6 +135,7 @@ def test_pol_a_body_that_is_no_object_is_refused(body: Any) -> None:
         ("reminders.digest_hour", 0),
         ("reminders.digest_hour", 23),
         ("duties.checklist_opens_days", 3650),
+        *((f"reminders.{name}", 1) for name in AT_LEAST_ONE),
     ],
 )
 def test_pol_values_on_the_boundary_are_accepted(dotted: str, value: Any) -> None:
