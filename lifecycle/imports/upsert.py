@@ -128,41 +128,59 @@ def _land(chunk: list[Keyed], *, by: User | None, via: str, now: datetime) -> Ou
     outcome = Outcome()
     csms = rows.active_csms()
     here = Account.objects.filter(external_id__in=[key for _, key, _ in chunk])
-    ids = dict(here.values_list("external_id", "pk"))
-    workable = set(ids.values())
-    if by is not None:
-        workable = set(here.worked_by(by, today=by.today(now)).values_list("pk", flat=True))
-    with change_many(workable, by=by, via=via, now=now) as work:
-        new, changed = [], []
-        for index, key, row in chunk:
-            values, errors = rows.read(row, csms)
-            account = work.accounts.get(ids[key]) if key in ids else Account()
+    known = {account.external_id: account for account in here}
+    mine = None if by is None else set(here.worked_by(by, today=by.today(now)).values_list("pk", flat=True))
+    new, moved = [], []
+    for index, key, row in chunk:
+        account = known.get(key) or Account()
+        values, errors = rows.read(row, csms)
+        if account.pk and mine is not None and account.pk not in mine:
+            errors = [FieldError("external_id", "not_found", "this account is not among those you work on")]
+        else:
             errors += _objections(account, row, values, by)
+        if errors:
+            outcome.fail(index, key, errors)
+            continue
+        account.take(values)
+        if account.pk is None:
+            new.append(account)
+        elif account.difference():
+            moved.append((index, account, values))
+        else:  # neither locked nor looked at again: a repeated import costs little and says nothing
+            outcome.unchanged += 1
+    if new or moved:
+        _write(new, moved, outcome, by=by, via=via, now=now)
+    return outcome
+
+
+def _write(
+    new: list[Account], moved: list[tuple[int, Account, dict[str, Any]]], outcome: Outcome, **door: Any
+) -> None:
+    with change_many([account.pk for _, account, _ in moved], **door) as work:
+        changed = []
+        for index, seen, values in moved:
+            account = work.accounts[seen.pk]  # locked and fresh: others may have written meanwhile
+            errors = _objections(account, values, values, work.by)
             if errors:
-                outcome.fail(index, key, errors)
+                outcome.fail(index, account.external_id, errors)
                 continue
             account.take(values)
-            if account.pk is None:
-                new.append(account)
-            elif account.difference():
+            if account.difference():
                 changed.append(account)
             else:
                 outcome.unchanged += 1
         # In the order of their keys, so that two writers of the same new accounts never wait for each other.
         Account.objects.bulk_create(sorted(new, key=lambda account: account.external_id))
         if changed:
-            names = {name for account in changed for name in account.difference()}
-            Account.objects.bulk_update(changed, names)
-    outcome.created, outcome.updated, outcome.moves = len(new), len(changed), work.moves
-    return outcome
+            Account.objects.bulk_update(changed, {name for row in changed for name in row.difference()})
+    outcome.created, outcome.updated = len(new), len(changed)
+    outcome.moves = work.moves
 
 
 def _objections(
-    account: Account | None, row: Mapping[str, Any], values: dict[str, Any], by: User | None
+    account: Account, row: Mapping[str, Any], values: dict[str, Any], by: User | None
 ) -> list[FieldError]:
     """What a row asks that this account, or this person, does not allow."""
-    if account is None:
-        return [FieldError("external_id", "not_found", "this account is not among those you work on")]
     if account.archived:
         return [FieldError("", "archived", "this account is archived; restore it first")]
     if "csm" in values and values["csm"] is None:
