@@ -1,0 +1,74 @@
+"""What every page shows around its content: navigation by role, the person, the theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+
+from accounts.models import User
+from lifecycle import clock
+from lifecycle.milestones.models import Milestone
+
+THEMES = ("light", "dark")
+TEAM = ("Team queue", "team", "dashboards:team")
+DAY = ("My day", "day", "dashboards:day")
+ACCOUNTS = ("Accounts", "accounts", "accounts:list")
+ITEMS = {
+    "csm": (DAY, ACCOUNTS),
+    "team_lead": (TEAM, DAY, ACCOUNTS),
+    "manager": (TEAM, DAY, ACCOUNTS),
+    "cs_ops": (ACCOUNTS, DAY, TEAM),
+    "viewer": (ACCOUNTS,),
+    "admin": (ACCOUNTS,),
+}
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """The frame of a page. The navigation is asked for only where it is shown: its counts are one query."""
+    theme = request.COOKIES.get("theme", "")
+    return {
+        "site_name": settings.SITE_NAME,
+        "theme": theme if theme in THEMES else "",
+        "nav": SimpleLazyObject(lambda: _nav(request)),
+    }
+
+
+def home_of(user: User) -> str:
+    """`/` goes to the role's first navigation item."""
+    return reverse(ITEMS[user.role][0][2])
+
+
+def _nav(request: HttpRequest) -> dict[str, Any]:
+    user = request.user
+    if not user.is_authenticated:
+        return {"items": []}
+    counts = _counts(user)
+    items = [
+        {
+            "label": label,
+            "icon": icon,
+            "url": reverse(name),
+            "count": counts.get(icon),
+            "current": request.path.startswith(reverse(name)),
+        }
+        for label, icon, name in ITEMS[user.role]
+    ]
+    title = " ".join(part for part in (user.get_pool_display(), user.get_role_display()) if part)
+    return {"items": items, "person": user, "title": title.replace("Csm", "CSM").replace("Cs ops", "CS Ops")}
+
+
+def _counts(user: User) -> dict[str, int]:
+    """Overdue plus today: one aggregate query for all items."""
+    today = user.today(clock.now())
+    due = Q(act_by__lte=today)
+    awake = Q(snoozed_until=None) | Q(snoozed_until__lte=today)
+    return (
+        Milestone.objects.visible_to(user, today=today)
+        .queued()
+        .aggregate(day=Count("pk", filter=due & awake & Q(owner=user)), team=Count("pk", filter=due & awake))
+    )

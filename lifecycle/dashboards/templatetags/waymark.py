@@ -1,0 +1,143 @@
+"""How dates, money and people read on every page. Pure functions; `now`, `today` and `zone` come from the view."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+AHEAD, BACK = 7, 30
+GLYPHS = {
+    "overdue": ("g-overdue", "g-red", "Late"),
+    "today": ("g-today", "g-amber", "Due today"),
+    "progress": ("g-prog", "g-blue", "In progress"),
+    "todo": ("g-todo", "g-grey", "To do"),
+    "wait": ("g-wait", "g-grey", "Waiting"),
+    "done": ("g-done", "g-green", "Done"),
+    "skip": ("g-skip", "g-grey", "Skipped"),
+}
+POOL_BARS = {"digital": ("b-1", "Digital"), "core": ("b-2", "Core"), "strategic": ("b-3", "Strategic")}
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """An icon of the sprite; decoration, so hidden from screen readers."""
+    return format_html(
+        '<svg class="i {}" aria-hidden="true"><use href="{}#i-{}"/></svg>', extra, static("icons.svg"), name
+    )
+
+
+@register.simple_tag
+def glyph(state: str) -> SafeString:
+    """A status: always a shape with a word."""
+    shape, colour, word = GLYPHS[state]
+    return format_html(
+        '<svg class="glyph {}" role="img" aria-label="{}"><use href="#{}"/></svg>', colour, word, shape
+    )
+
+
+@register.simple_tag
+def pool_bars(pool: str) -> SafeString:
+    """Owner type as one, two or three bars."""
+    shape, word = POOL_BARS[pool]
+    return format_html('<svg class="i i-sm" role="img" aria-label="{}"><use href="#{}"/></svg>', word, shape)
+
+
+@register.filter
+def money(amount: Decimal | int | None) -> str:
+    """Dollars, without cents unless there are any: $1,180 or $500.01."""
+    if amount is None:
+        return ""
+    whole = amount == int(amount)
+    return f"${amount:,.0f}" if whole else f"${amount:,.2f}"
+
+
+@register.filter
+def initials(name: str) -> str:
+    """At most two letters of a name."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words[:1])).upper()
+
+
+@register.filter
+def avatar(name: str) -> str:
+    """A steady colour for a name."""
+    return f"a{sum(map(ord, name)) % 6 + 1}"
+
+
+def day_words(day: date, today: date) -> str:
+    """An absolute date in words: "Fri, Oct 23", with the year when it is not this one."""
+    text = f"{day:%a, %b} {day.day}"
+    return text if day.year == today.year else f"{text}, {day.year}"
+
+
+def time_words(at: datetime) -> str:
+    """A local time: "10:00 AM"."""
+    return f"{at.hour % 12 or 12}:{at:%M} {'AM' if at.hour < 12 else 'PM'}"
+
+
+def relative_words(day: date, today: date) -> str:
+    """Relative within 7 days ahead and 30 back, else the absolute date."""
+    days = (day - today).days
+    if days == 0:
+        return "Today"
+    if days == 1:
+        return "Tomorrow"
+    if 0 < days <= AHEAD:
+        return f"In {days} days"
+    if -BACK <= days < 0:
+        return f"{-days} day{'s' if days < -1 else ''} late"
+    return day_words(day, today)
+
+
+@register.simple_tag
+def due(day: date, today: date) -> SafeString:
+    """Relative first, absolute under it, both as text; late in red with the word."""
+    late = "late" if day < today else ""
+    return format_html(
+        '<b class="{}">{}</b><span><time datetime="{}">{}</time></span>',
+        late,
+        relative_words(day, today),
+        day.isoformat(),
+        day_words(day, today),
+    )
+
+
+@register.simple_tag
+def on_day(day: date | None, today: date) -> SafeString | str:
+    """A date as `<time>`; a dash when there is none."""
+    if day is None:
+        return "-"
+    return format_html('<time datetime="{}">{}</time>', day.isoformat(), day_words(day, today))
+
+
+@register.simple_tag
+def at_time(at: datetime | None, zone: ZoneInfo, today: date) -> SafeString | str:
+    """An instant in the viewer's zone: "Tomorrow, 10:00 AM" near by, else with its date."""
+    if at is None:
+        return "-"
+    local = at.astimezone(zone)
+    days = (local.date() - today).days
+    near = {0: "Today", 1: "Tomorrow", -1: "Yesterday"}.get(days)
+    day = near or day_words(local.date(), today)
+    return format_html('<time datetime="{}">{}, {}</time>', at.isoformat(), day, time_words(local))
+
+
+@register.simple_tag
+def clock_time(at: datetime, zone: ZoneInfo) -> str:
+    """The time of day alone, in the viewer's zone."""
+    return time_words(at.astimezone(zone))
+
+
+@register.filter
+def words(slug: Any) -> str:
+    """A stored value as people read it: "knowledge_gaps" is "Knowledge gaps"."""
+    return str(slug).replace("_", " ").capitalize()

@@ -1,0 +1,112 @@
+"""Pages that read across apps: home, My day, Team queue."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from lifecycle import clock
+from lifecycle.change import change
+from lifecycle.dashboards import my_day, team_queue
+from lifecycle.dashboards.context import THEMES, home_of
+from lifecycle.milestones.models import Milestone
+from lifecycle.rules.refused import Refused
+
+
+@login_required
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """The role's first page."""
+    return redirect(home_of(request.user))
+
+
+@login_required
+@require_GET
+def day(request: HttpRequest) -> HttpResponse:
+    """My day; a lead may open a teammate's with `?who=`, `?on=` shows one day."""
+    person = _whose_day(request)
+    on = _date(request.GET.get("on"))
+    context = my_day.page(person, now=clock.now(), on=on)
+    return render(request, "dashboards/my_day.html", {**context, "person": person, "own": person == request.user})
+
+
+def _whose_day(request: HttpRequest) -> User:
+    who = request.GET.get("who")
+    if not who:
+        return request.user
+    user = request.user
+    if not (user.is_lead or user.role == "cs_ops"):
+        raise PermissionDenied
+    people = User.objects.filter(is_active=True)
+    people = people if user.sees_all else people.filter(team__lead=user)
+    return get_object_or_404(people, pk=who if who.isdigit() else 0)
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Http404("No such day") from None
+
+
+@login_required
+@require_GET
+def team(request: HttpRequest) -> HttpResponse:
+    """Team queue of a lead; a manager and CS Ops switch between teams with `?team=`."""
+    user = request.user
+    if not (user.is_lead or user.role == "cs_ops"):
+        raise PermissionDenied
+    teams = team_queue.teams_of(user)
+    chosen = request.GET.get("team", "")
+    one = next((team for team in teams if str(team.pk) == chosen), None)
+    if chosen and one is None:
+        raise Http404("No such team")
+    csm = request.GET.get("csm", "")
+    context = team_queue.page(
+        user,
+        now=clock.now(),
+        team=one,
+        csm=int(csm) if csm.isdigit() else None,
+        show=request.GET.get("show", "overdue"),
+    )
+    return render(request, "dashboards/team_queue.html", {**context, "teams": teams})
+
+
+@login_required
+@require_POST
+def complete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Declare a duty done that no fact clears."""
+    now = clock.now()
+    seen = Milestone.objects.worked_by(request.user, today=request.user.today(now))
+    milestone = get_object_or_404(seen, pk=pk)
+    try:
+        with change(milestone.account_id, by=request.user, via="page", now=now):
+            Milestone.objects.get(pk=pk).complete(by=request.user, now=now)
+    except Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.info(request, f"Done: {milestone.title}, {milestone.account.name}")
+    return redirect(_back(request))
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Switch between light and dark; kept in a cookie, so that the server draws it without a flash."""
+    answer = redirect(_back(request))
+    now_dark = request.COOKIES.get("theme") == THEMES[1]
+    answer.set_cookie("theme", THEMES[0] if now_dark else THEMES[1], max_age=31_536_000, samesite="Lax", httponly=True)
+    return answer
+
+
+def _back(request: HttpRequest) -> str:
+    to = request.POST.get("next", "")
+    fine = url_has_allowed_host_and_scheme(to, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return to if fine else "/"

@@ -1,0 +1,63 @@
+// Keyboard, theme-free: every action has a visible control; shortcuts are a faster road to it.
+(() => {
+  "use strict";
+  const rows = () => [...document.querySelectorAll(".task")].filter((row) => row.offsetParent);
+  const typing = (el) => el.matches("input, textarea, select, [contenteditable]");
+  const places = { d: "/day/", a: "/accounts/", t: "/team/" };
+  let waitingForPlace = false;
+
+  function focusRow(row) {
+    document.querySelectorAll(".task.cur").forEach((other) => other.classList.remove("cur"));
+    row.classList.add("cur");
+    row.scrollIntoView({ block: "nearest" });
+    const control = row.querySelector(".act a, .act button");
+    if (control) control.focus();
+  }
+
+  function move(step) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.classList.contains("cur"));
+    focusRow(all[Math.min(all.length - 1, Math.max(0, at + step))]);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    const key = event.key.toLowerCase();
+    if (waitingForPlace) {
+      waitingForPlace = false;
+      if (places[key]) window.location.assign(places[key]);
+      return;
+    }
+    if (key === "j") move(1);
+    else if (key === "k") move(-1);
+    else if (key === "g") waitingForPlace = true;
+    else if (key === "/") {
+      const search = document.querySelector(".jump input");
+      if (search && search.offsetParent) { event.preventDefault(); search.focus(); }
+    }
+  });
+
+  // Where one saves by itself, one place on the page says how it went.
+  const status = () => document.querySelector("[data-save-status]");
+  const say = (text) => { const place = status(); if (place) place.textContent = text; };
+  const clock = () => new Date().toLocaleTimeString("en-US", { hour: "numeric", minute: "2-digit" });
+  document.addEventListener("htmx:beforeRequest", () => say("Saving"));
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) say(`Saved at ${clock()}`);
+    else if (event.detail.xhr.status === 0) say("Not saved: no connection. Your answer stays here; try again.");
+    else if (event.detail.xhr.status >= 500) say("Not saved: the server had a problem. Try again.");
+    else say("Not saved: see what is marked.");
+  });
+
+  // Show a password on request.
+  document.querySelectorAll("[data-shows]").forEach((button) => {
+    const field = document.getElementById(button.dataset.shows);
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const hidden = field.type === "password";
+      field.type = hidden ? "text" : "password";
+      button.textContent = hidden ? "Hide" : "Show";
+    });
+  });
+})();
