@@ -68,8 +68,8 @@ def sheet(stage: Stage, *, fillable: bool = False) -> dict[str, Any]:
         "meeting": _meeting(stage),
         "earlier_day": earlier_stage.day if earlier_stage else None,
         "facts": _facts(stage, earlier_stage, moved),
-        "better": [_line(item) for item in moved["improved"][:MOST_LISTED]],
-        "to_do": [_line(item) for item in to_do[:MOST_LISTED]] if earlier_stage else [],
+        "better": [item["text"] for item in moved["improved"][:MOST_LISTED]],
+        "to_do": [item["text"] for item in to_do[:MOST_LISTED]] if earlier_stage else [],
         "sections": sections,
         "template": str(checklist.template),
         "fillable": fillable,
@@ -226,10 +226,6 @@ def _progress(items: list[dict[str, Any]]) -> dict[str, int]:
         "total": len(before),
         "in_meeting": len(items) - len(before),
     }
-
-
-def _line(item: dict[str, Any]) -> str:
-    return f"{item['text']}: {item['comment']}" if item["comment"] and len(item["comment"]) < 90 else item["text"]
 
 
 def _meeting(stage: Stage) -> str:
