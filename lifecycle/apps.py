@@ -7,3 +7,8 @@ class LifecycleConfig(AppConfig):
 
     name = "lifecycle"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from lifecycle.milestones import emails as digests
+
+        digests.register()

@@ -8,6 +8,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from django.db import connection
+from django.db.models import DateTimeField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 _override: ContextVar[datetime | None] = ContextVar("clock", default=None)
 
@@ -22,6 +25,12 @@ def now() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0].astimezone(UTC)
+
+
+def in_sql() -> Combinable:
+    """The same instant as an expression, for conditions that a process paused in between must not pass."""
+    replaced = _override.get()
+    return Now() if replaced is None else Value(replaced, output_field=DateTimeField())
 
 
 @contextmanager

@@ -302,7 +302,7 @@ if EMAIL_URL:
     mail = Env.email_url_config(
         url("EMAIL_URL", "", set(MAIL_PORTS), "smtp+tls://user:password@mail.example.com:587")
     )
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_BACKEND = "lifecycle.mail.backends.SmtpBackend"
     EMAIL_HOST = mail["EMAIL_HOST"]
     EMAIL_PORT = mail["EMAIL_PORT"] or MAIL_PORTS[urlsplit(EMAIL_URL).scheme]
     EMAIL_HOST_USER = mail["EMAIL_HOST_USER"] or ""
@@ -312,6 +312,7 @@ if EMAIL_URL:
 else:
     EMAIL_BACKEND = "lifecycle.mail.backends.FileBackend"
     EMAIL_FILE_PATH = str(MAIL_DIR)
+MAIL_TRANSPORT = EMAIL_BACKEND  # what the outbox hands its messages to
 
 # -- Celery: tasks carry nothing and may be lost; see lifecycle/celery.py ------------------------------------
 CELERY_BROKER_URL = url(

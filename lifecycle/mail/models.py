@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -74,6 +77,11 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.dedup} ({self.state})"
 
+    @property
+    def is_joinable(self) -> bool:
+        """MIL-5: still waiting and not yet handed over, so what it says is not fixed."""
+        return self.state in OPEN_STATES and self.raw is None
+
 
 class Attempt(models.Model):
     """One try to hand a message over: insert only, the history people read."""
@@ -91,9 +99,59 @@ class Attempt(models.Model):
         ordering = ("id",)
 
 
+class Circuit(models.Model):
+    """Whether a mail server is failing. While open, one message a minute probes it and no try is counted."""
+
+    PROBE_SECONDS = 60
+
+    name = models.CharField(max_length=40, unique=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    probe_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+
+    @classmethod
+    def admits(cls, name: str, *, now: datetime) -> bool:
+        """Whether a message may be tried now; of several askers one a minute while the circuit is open."""
+        circuit = cls.objects.filter(name=name).first()
+        if circuit is None or circuit.opened_at is None:
+            return True
+        next_probe = now + timedelta(seconds=cls.PROBE_SECONDS)
+        turn = cls.objects.filter(name=name, opened_at__isnull=False, probe_at__lte=now)
+        return turn.update(probe_at=next_probe) == 1
+
+    @classmethod
+    def trip(cls, name: str, reason: str, *, now: datetime) -> bool:
+        """The server failed: open the circuit, or note why a probe failed. True when it was closed before."""
+        cls.objects.get_or_create(name=name)
+        values = {"probe_at": now + timedelta(seconds=cls.PROBE_SECONDS), "reason": reason[:500]}
+        if cls.objects.filter(name=name, opened_at=None).update(opened_at=now, **values):
+            return True
+        cls.objects.filter(name=name).update(**values)
+        return False
+
+    @classmethod
+    def close(cls, name: str) -> None:
+        """The server took a message: every other one may follow."""
+        cls.objects.filter(name=name, opened_at__isnull=False).update(
+            opened_at=None, probe_at=None, reason=""
+        )
+
+
 class ServiceBeat(models.Model):
     """When a service last ran, and how far the wall clock had drifted from the monotonic one (seconds)."""
 
     name = models.CharField(max_length=40, unique=True)
     at = models.DateTimeField()
     wall_minus_mono = models.FloatField(default=0)
+
+    @classmethod
+    def mark(cls, name: str, *, now: datetime) -> None:
+        """This service ran just now."""
+        drift = now.timestamp() - time.monotonic()
+        cls.objects.update_or_create(name=name, defaults={"at": now, "wall_minus_mono": drift})
+
+    @classmethod
+    def age(cls, name: str, *, now: datetime) -> timedelta | None:
+        """How long ago it last ran; None when it never did."""
+        last = cls.objects.filter(name=name).values_list("at", flat=True).first()
+        return None if last is None else now - last

@@ -1,0 +1,77 @@
+"""`manage.py dispatch`: the sending loop. Any number may run; each may be killed at any time."""
+
+import logging
+import signal
+import threading
+from datetime import timedelta
+
+from django.core.management import BaseCommand
+from django.db import DatabaseError, InterfaceError, connection
+
+from lifecycle import clock
+from lifecycle.mail import dispatch
+from lifecycle.mail.models import ServiceBeat
+from lifecycle.milestones import planner
+
+log = logging.getLogger(__name__)
+
+DISPATCHER = "dispatcher"  # its ServiceBeat
+PAUSE_SECONDS = 2
+PLAN_EVERY = timedelta(seconds=10)
+BEAT_EVERY = timedelta(seconds=15)
+PATIENCE_SECONDS = 8  # for the mail under way, once asked to stop
+
+
+class Command(BaseCommand):
+    help = "Plan reminders when nobody else does, and send what is due, until stopped."
+
+    def handle(self, *args, **options):
+        self.stopping = threading.Event()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self.stop)
+        signal.signal(signal.SIGALRM, self.give_up)
+        self.stdout.write("Sending what is due. Ctrl-C stops.")
+        self.stdout.flush()
+        self.down = False
+        while not self.stopping.is_set():
+            self.turn()
+            self.stopping.wait(PAUSE_SECONDS)
+        signal.alarm(0)
+
+    def stop(self, *_):
+        """Finish the mail under way; a server that dawdles is not waited for, and the row says so."""
+        self.stopping.set()
+        signal.alarm(PATIENCE_SECONDS)
+
+    @staticmethod
+    def give_up(*_):
+        raise SystemExit(0)
+
+    def turn(self):
+        try:
+            self.work()
+            if self.down:
+                log.warning("the database answers again")
+            self.down = False
+        except (DatabaseError, InterfaceError) as problem:
+            if not self.down:
+                log.warning("the database does not answer, trying on: %s", problem)
+            self.down = True
+            connection.close()
+        except Exception:
+            log.exception("a turn of the sending loop failed, trying on")
+
+    def work(self):
+        now = clock.now()
+        dispatch.reap(now=now)
+        if not self.recent(planner.PLANNER, 2 * PLAN_EVERY, now=now):
+            planner.plan(now)
+        if not self.recent(DISPATCHER, BEAT_EVERY, now=now):
+            ServiceBeat.mark(DISPATCHER, now=now)
+        dispatch.drain(stopping=self.stopping.is_set)
+
+    @staticmethod
+    def recent(name, span, *, now):
+        """Whether it ran within the span; a mark from the future, left by a clock set back, does not count."""
+        age = ServiceBeat.age(name, now=now)
+        return age is not None and -span <= age <= span

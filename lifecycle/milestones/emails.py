@@ -1,0 +1,224 @@
+"""The digest and its immediate twin (MIL-4): checked again at sending time, then written as My day reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from accounts.models import User
+from lifecycle.mail.dispatch import Mail, register_kind
+from lifecycle.mail.models import Message
+from lifecycle.milestones.models import Milestone, Notice, Reminder
+from lifecycle.milestones.planner import (
+    AT_ONCE,
+    CLOSED,
+    DIGEST,
+    MOVED_FAR,
+    NOT_THEIRS,
+    Postroom,
+)
+
+NOTHING_LEFT = "Nothing was left to say when it was about to leave."
+ENDS = {"held": "held", "dead": "failed"}
+RECAPS, LATE, TODAY, COMING = "Recaps to send", "Late", "Due today", "Coming up"
+GROUPS = (RECAPS, LATE, TODAY, COMING)
+
+
+def register() -> None:
+    """Tell the outbox about digests and immediate mails; called by `LifecycleConfig.ready()`."""
+    for kind in (DIGEST, AT_ONCE):
+        register_kind(kind, wanted=still_wanted, render=render, settled=settle)
+
+
+# --- still wanted?
+
+
+def still_wanted(message: Message, now: datetime) -> str:
+    """MIL-5: look at each reminder again: what closed, moved or changed hands before it left is taken out.
+
+    Answers why the mail is not wanted any more, "" while something is left to say.
+    """
+    with transaction.atomic():
+        room = Postroom.load(now)
+        left = [_check(reminder, message.recipient, room) for reminder in _reminders(message)]
+        if any(left) or message.notices.exists():
+            return ""
+    return NOTHING_LEFT
+
+
+def _reminders(message: Message) -> list[Reminder]:
+    rows = message.reminders.filter(state="planned").select_related("milestone__account__csm")
+    return list(rows.order_by("pk"))
+
+
+def _check(reminder: Reminder, recipient: User, room: Postroom) -> bool:
+    milestone = reminder.milestone
+    if milestone.status != "open" or (milestone.account and milestone.account.archived):
+        return _supersede(reminder, CLOSED)
+    if reminder.ordinal != milestone.ordinal:
+        return _supersede(reminder, MOVED_FAR)
+    occasion = room.occasion(milestone, reminder.occasion)
+    speaks_on, today = room.speaks_on(milestone, occasion), recipient.today(room.now)
+    if speaks_on > today:
+        reminder.send_on, reminder.message = speaks_on, None
+        reminder.save(update_fields=["send_on", "message"])
+        return False
+    people = room.recipients(milestone, occasion, today)
+    if recipient.pk not in {person.pk for person in people}:
+        _pass_on(reminder, people)
+        return _supersede(reminder, NOT_THEIRS)
+    return True
+
+
+def _supersede(reminder: Reminder, reason: str) -> bool:
+    reminder.state, reminder.reason = "superseded", reason
+    reminder.save(update_fields=["state", "reason"])
+    return False
+
+
+def _pass_on(reminder: Reminder, people: list[User]) -> None:
+    """MIL-6: the owner or the cover changed after it was planned: whoever looks after it now gets it."""
+    Reminder.objects.bulk_create(
+        [
+            Reminder(
+                milestone=reminder.milestone,
+                occasion=reminder.occasion,
+                ordinal=reminder.ordinal,
+                recipient=person,
+                send_on=reminder.send_on,
+                created_at=reminder.created_at,
+            )
+            for person in people
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def settle(message: Message, now: datetime) -> None:
+    """MIL-5: each reminder ends as its mail did; those of a mail that expired wait for the next digest."""
+    waiting = message.reminders.filter(state="planned")
+    if message.state in ("sent", "marked"):
+        waiting.update(state="sent", reason="")
+        message.notices.update(told_at=now)
+    elif message.state in ENDS:
+        waiting.update(state=ENDS[message.state], reason=message.reason[:200])
+    elif message.state == "expired":
+        waiting.update(message=None)
+        message.notices.filter(told_at=None).update(message=None)
+    else:
+        waiting.update(state="superseded", reason=message.reason[:200])
+
+
+# --- what it says
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One duty as the mail shows it."""
+
+    group: str
+    title: str
+    account: str
+    when: str
+    url: str
+
+
+def render(message: Message, now: datetime) -> Mail:
+    """MIL-4: one mail, ordered as My day, in plain text and HTML made of the same context."""
+    today = message.recipient.today(now)
+    reminders = sorted(_reminders(message), key=lambda r: _rank(r.milestone, today))
+    groups: dict[str, list[Line]] = defaultdict(list)
+    for reminder in reminders:
+        line = _line(reminder.milestone, today)
+        groups[line.group].append(line)
+    notices = list(message.notices.select_related("account"))
+    context = {
+        "site": settings.SITE_NAME,
+        "name": _flat(message.recipient.name),
+        "today": _day(today),
+        "groups": [(name, groups[name]) for name in GROUPS if groups[name]],
+        "notices": [_told(notice) for notice in notices],
+        "my_day": f"{settings.BASE_URL}/day/",
+    }
+    return Mail(
+        subject=_subject(groups, len(notices)),
+        text=render_to_string("mail/digest.txt", context),
+        html=render_to_string("mail/digest.html", context),
+    )
+
+
+def _group(milestone: Milestone, today: date) -> str:
+    if milestone.kind.startswith("recap_"):
+        return RECAPS
+    if milestone.act_by > today:
+        return COMING
+    return LATE if milestone.due_on < today else TODAY
+
+
+def _rank(milestone: Milestone, today: date) -> tuple[Any, ...]:
+    """The order of My day: recaps, what is late, today, coming; by due date, then by MRR."""
+    account = milestone.account
+    worth = -account.mrr_cents if account else 0
+    return (GROUPS.index(_group(milestone, today)), milestone.act_by, worth, milestone.pk)
+
+
+def _line(milestone: Milestone, today: date) -> Line:
+    return Line(
+        group=_group(milestone, today),
+        title=_flat(milestone.title),
+        account=_flat(milestone.account.name) if milestone.account else "",
+        when=_when(milestone, today),
+        url=settings.BASE_URL + path_of(milestone),
+    )
+
+
+def _when(milestone: Milestone, today: date) -> str:
+    """CAD-5: the day to act by, and the day itself where they differ."""
+    late = (today - milestone.due_on).days
+    if late > 0:
+        return f"was due {_day(milestone.due_on)}, {late} day{'s' if late > 1 else ''} ago"
+    said = f"due {_day(milestone.act_by)}"
+    if milestone.act_by == milestone.due_on:
+        return said
+    name = f"day {milestone.day}" if milestone.day else "the day itself"
+    return f"{said}; {name} is {_day(milestone.due_on)}"
+
+
+def _told(notice: Notice) -> dict[str, str]:
+    url = f"{settings.BASE_URL}/accounts/{notice.account_id}/" if notice.account_id else ""
+    return {"text": _flat(notice.text), "url": url}
+
+
+def _subject(groups: dict[str, list[Line]], told: int) -> str:
+    due = len(groups[RECAPS]) + len(groups[TODAY])
+    counted = ((due, "due today"), (len(groups[LATE]), "late"), (len(groups[COMING]), "coming up"))
+    parts = [f"{number} {words}" for number, words in counted if number]
+    if told and not parts:
+        parts = [f"{told} notice{'s' if told > 1 else ''}"]
+    return f"{settings.SITE_NAME}: {', '.join(parts)}"
+
+
+def path_of(milestone: Milestone) -> str:
+    """The page on which a duty is done."""
+    account = f"/accounts/{milestone.account_id}/"
+    pages = {
+        "stage": f"{account}adoption/{milestone.day}/",
+        "check_in": f"{account}check-ins/{milestone.day}/",
+        "onboarding": f"{account}onboarding/",
+        "reroute": "/team/",
+    }
+    return pages.get(milestone.source_type, account if milestone.account_id else "/day/")
+
+
+def _day(day: date) -> str:
+    return f"{day:%a, %b} {day.day}"
+
+
+def _flat(words: str) -> str:
+    return " ".join(words.split())

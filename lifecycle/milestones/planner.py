@@ -1,0 +1,400 @@
+"""The planner: looks again at accounts whose time has come, plans reminders, bundles them into mails.
+
+Run by beat each minute and by the dispatch loop; any number of planners at any time plan the same rows once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import DatabaseError, connection, transaction
+
+from accounts.models import Account, Cover, Roster, User
+from lifecycle.change import change, change_many
+from lifecycle.events.models import Event
+from lifecycle.mail.models import Message, ServiceBeat
+from lifecycle.milestones.models import Milestone, Notice, Reminder
+from lifecycle.policies.models import PolicyVersion
+from lifecycle.rules.cadence import WorkCalendar
+from lifecycle.rules.policy import Policy
+from lifecycle.rules.reminders import DAY, PREPARE, Occasion, send_at
+
+log = logging.getLogger(__name__)
+
+PLANNER = "planner"  # its ServiceBeat
+LOCK = 0x57415901
+CHUNK = 200
+BATCH = 5000
+ONE_DAY = timedelta(days=1)
+DIGEST, AT_ONCE = "digest", "now"
+IMMEDIATE_KINDS = frozenset({"recap_meeting"})  # MIL-4: what does not wait for tomorrow's digest
+
+NEWER = "A newer reminder took its place."
+CLOSED = "Done or cancelled before it left."
+NOT_THEIRS = "Somebody else looks after it now."
+INACTIVE = "The recipient no longer works here."
+MOVED_FAR = "The date moved; a new reminder is planned."
+REVIVABLE = (CLOSED, NOT_THEIRS, INACTIVE)  # what may become true again
+
+
+class Sweep(NamedTuple):
+    """What a run of the planner did to reminders."""
+
+    planned: int = 0
+    superseded: int = 0
+
+
+def plan(now: datetime) -> int:
+    """MIL-2..5: pass due accounts through the door, plan reminders whose instant has come, bundle them into
+    mails. Answers how many were planned; safe to run at any time, by any number of processes."""
+    return sweep(now).planned
+
+
+def sweep(now: datetime) -> Sweep:
+    """As `plan`, telling also how many reminders were superseded by newer ones."""
+    if not _look_again(now):
+        return Sweep()
+    with transaction.atomic():
+        if not _alone():
+            return Sweep()
+        planning = _Planning(Postroom.load(now))
+        planning.remind()
+        planning.bundle()
+        ServiceBeat.mark(PLANNER, now=now)
+    return Sweep(planning.planned, planning.superseded)
+
+
+def _alone() -> bool:
+    """Whether this transaction is the only planner; SQLite has one writer anyway."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        return cursor.fetchone()[0]
+
+
+def _look_again(now: datetime) -> bool:
+    """MIL-2: accounts whose duties change by time alone; False when another planner is at work."""
+    seen = 0
+    while True:
+        with transaction.atomic():
+            if not _alone():
+                return False
+            due = Account.objects.filter(recheck_at__lte=now, pk__gt=seen).order_by("pk")
+            ids = list(due.values_list("pk", flat=True)[:CHUNK])
+            if not ids:
+                return True
+            _through_the_door(ids, now)
+            seen = ids[-1]
+
+
+def _through_the_door(ids: list[int], now: datetime) -> None:
+    try:
+        with change_many(ids, by=None, via="task", now=now):
+            pass
+    except DatabaseError:
+        raise
+    except Exception:
+        if len(ids) == 1:  # one broken account must not stop the mail of all others
+            log.exception("account %s cannot be looked at again", ids[0])
+            return
+        for account_id in ids:
+            _through_the_door([account_id], now)
+
+
+# --- who gets what, when
+
+
+@dataclass(frozen=True, slots=True)
+class Postroom:
+    """Everybody's hours, zones and leave: to whom and when a milestone's occasion is sent (MIL-3, MIL-6)."""
+
+    now: datetime
+    policy: Policy
+    roster: Roster
+    covers: dict[int, list[Cover]]
+
+    @classmethod
+    def load(cls, now: datetime) -> Postroom:
+        today = now.astimezone(UTC).date()
+        policy = PolicyVersion.in_force(today)
+        covers: dict[int, list[Cover]] = defaultdict(list)
+        since = today - timedelta(days=policy.reminders.look_back_days + 1)
+        for cover in Cover.objects.filter(to_on__gte=since).order_by("pk"):
+            covers[cover.user_id].append(cover)
+        return cls(now, policy, Roster.load(), covers)
+
+    def calendar(self, milestone: Milestone) -> WorkCalendar:
+        account = milestone.account
+        team = self.roster.team_of(account.csm_id) if account else None
+        return team.calendar(today=self.now.astimezone(UTC).date()) if team else WorkCalendar()
+
+    def occasion(self, milestone: Milestone, name: str) -> Occasion:
+        """The occasion of that name; the late ones go on for ever, so there is one."""
+        found = milestone.occasions(self.policy, self.calendar(milestone))
+        return next(occasion for occasion in found if occasion.name == name)
+
+    def speaks_on(self, milestone: Milestone, occasion: Occasion) -> date:
+        """The day on which an occasion is sent: its own, or the end of a snooze."""
+        return max(occasion.on, milestone.snoozed_until or occasion.on)
+
+    def recipients(self, milestone: Milestone, occasion: Occasion, on: date) -> list[User]:
+        """MIL-3, MIL-6: who gets it on that day: those whom the rules name, or who covers for them."""
+        csm_id = milestone.account.csm_id if milestone.account else None
+        named = milestone.audience(occasion, self.roster, csm_id=csm_id)
+        found = {self._cover_of(person, on).pk: None for person in named}
+        return [self.roster.users[pk] for pk in found]
+
+    def _cover_of(self, person: User, on: date) -> User:
+        seen = set()
+        while person.pk not in seen:
+            seen.add(person.pk)
+            for cover in self.covers.get(person.pk, ()):
+                substitute = self.roster.users[cover.substitute_id]
+                if cover.from_on <= on <= cover.to_on and substitute.is_active:
+                    person = substitute
+                    break
+        return person
+
+    def morning(self, person: User, on: date) -> datetime:
+        """MIL-4: when that person's mail of that day leaves."""
+        return send_at(on, hour=person.mail_hour(self.policy), zone=person.zone)
+
+    def next_morning(self, person: User) -> datetime:
+        return self.morning(person, person.today(self.now) + ONE_DAY)
+
+
+# --- reminders and mails
+
+
+@dataclass(slots=True)
+class _Due:
+    """One occasion that has come for one person: its place in the schedule, and the day it speaks."""
+
+    place: int
+    name: str
+    on: date
+
+
+@dataclass
+class _Planning:
+    room: Postroom
+    planned: int = 0
+    superseded: int = 0
+    slots: dict[str, Message] = field(default_factory=dict)
+    fresh: dict[str, Message] = field(default_factory=dict)
+
+    @property
+    def now(self) -> datetime:
+        return self.room.now
+
+    # - MIL-3, MIL-5: rows for what has come
+
+    def remind(self) -> None:
+        """Insert the reminders that have come, and note on each milestone when to look again."""
+        rows = Milestone.objects.open().filter(remind_at__lte=self.now).select_related("account")
+        # A row somebody is changing just now is left for the next run: its dates may be about to move.
+        rows = rows.select_for_update(of=("self",), skip_locked=True, no_key=True)
+        due = list(rows.order_by("remind_at", "pk"))
+        known: dict[int, list[Reminder]] = defaultdict(list)
+        for ids in _batches([row.pk for row in due]):
+            for reminder in Reminder.objects.filter(milestone__in=ids):
+                known[reminder.milestone_id].append(reminder)
+        new: list[Reminder] = []
+        revived: list[Reminder] = []
+        looks: dict[datetime | None, list[int]] = defaultdict(list)
+        for milestone in due:
+            come, remind_at = self._come(milestone)
+            looks[remind_at].append(milestone.pk)
+            for person_id, occasions in come.items():
+                self._choose(milestone, person_id, occasions, known[milestone.pk], new, revived)
+        Reminder.objects.bulk_create(new, ignore_conflicts=True, batch_size=1000)
+        Reminder.objects.bulk_update(revived, ["state", "reason", "message", "send_on"], batch_size=200)
+        self._look_at(looks)
+
+    def _come(self, milestone: Milestone) -> tuple[dict[int, list[_Due]], datetime | None]:
+        """By person, what has come and is not too old; and the next instant at which anybody's comes."""
+        oldest = self.now - timedelta(days=self.room.policy.reminders.look_back_days)
+        come: dict[int, list[_Due]] = defaultdict(list)
+        following: datetime | None = None
+        occasions = milestone.occasions(self.room.policy, self.room.calendar(milestone))
+        for place, occasion in enumerate(occasions):
+            on = self.room.speaks_on(milestone, occasion)
+            people = self.room.recipients(milestone, occasion, on)
+            for person in people:
+                leaves = self.room.morning(person, on)
+                if leaves > self.now:
+                    following = min(leaves, following or leaves)
+                elif leaves >= oldest:
+                    come[person.pk].append(_Due(place, occasion.name, on))
+            repeats = occasion.name not in (PREPARE, DAY)
+            ahead = on > (following or self.now).astimezone(UTC).date() + ONE_DAY
+            if repeats and ahead and (following or not people):
+                return come, following
+        raise AssertionError("late reminders never end")
+
+    def _choose(
+        self,
+        milestone: Milestone,
+        person_id: int,
+        come: list[_Due],
+        known: list[Reminder],
+        new: list[Reminder],
+        revived: list[Reminder],
+    ) -> None:
+        """MIL-3: of several that are new for one person only the newest is sent, the others superseded."""
+        places = {due.name: due.place for due in come}
+        mine = [r for r in known if r.recipient_id == person_id and r.ordinal == milestone.ordinal]
+        here = {r.occasion: r for r in mine if not _may_revive(r)}
+        sleeping = {r.occasion: r for r in mine if _may_revive(r)}
+        last_known = max((places.get(name, -1) for name in here), default=-1)
+        newest = max((due.place for due in come if due.name not in here), default=-1)
+        for due in come:
+            if due.name in here:
+                continue
+            sent = due.place == newest and due.place > last_known
+            self.planned += sent
+            self.superseded += not sent
+            row = sleeping.get(due.name) or Reminder(
+                milestone=milestone,
+                occasion=due.name,
+                ordinal=milestone.ordinal,
+                recipient_id=person_id,
+                created_at=self.now,
+            )
+            row.send_on, row.message = due.on, None
+            row.state, row.reason = ("planned", "") if sent else ("superseded", NEWER)
+            (new if row._state.adding else revived).append(row)
+
+    def _look_at(self, looks: dict[datetime | None, list[int]]) -> None:
+        if not looks:
+            return
+        with change(None, by=None, via="task", now=self.now):
+            for remind_at, all_ids in looks.items():  # bookkeeping of ours: no account changes by it
+                for ids in _batches(all_ids):
+                    Milestone.objects.naming(()).filter(pk__in=ids).update(remind_at=remind_at)
+
+    # - MIL-4: one mail a person and day
+
+    def bundle(self) -> None:
+        """Put what waits into its recipient's mail: today's digest, tomorrow's, or one that leaves at once."""
+        reminders = self._waiting()
+        told: dict[int, list[Notice]] = defaultdict(list)
+        for notice in Notice.objects.filter(message=None, recipient__is_active=True):
+            told[notice.recipient_id].append(notice)
+        people = sorted({*reminders, *told})
+        self._read_slots(people)
+        causers = self._causers(r for rows in reminders.values() for r in rows)
+        for pk in people:
+            person = self.room.roster.users[pk]
+            for reminder in reminders.get(pk, ()):
+                at_once = reminder.milestone_id in causers and causers[reminder.milestone_id] != pk
+                reminder.message = self._mail_for(person, at_once=at_once)
+            for notice in told.get(pk, ()):
+                notice.message = self._mail_for(person, only_told=True)
+        self._write(reminders, told)
+
+    def _waiting(self) -> dict[int, list[Reminder]]:
+        """By person, the planned reminders without a mail whose instant has come, the newest of each duty."""
+        horizon = self.now.astimezone(UTC).date() + ONE_DAY
+        rows = Reminder.objects.filter(state="planned", message=None, send_on__lte=horizon)
+        newest: dict[tuple[int, int], Reminder] = {}
+        older: list[int] = []
+        inactive: list[int] = []
+        for row in rows.select_related("milestone").order_by("ordinal", "send_on", "pk"):
+            person = self.room.roster.users[row.recipient_id]
+            if not person.is_active:
+                inactive.append(row.pk)
+            elif self.room.morning(person, row.send_on) <= self.now:
+                before = newest.pop((row.milestone_id, person.pk), None)
+                older += [before.pk] if before else []
+                newest[row.milestone_id, person.pk] = row
+        for ids, reason in ((older, NEWER), (inactive, INACTIVE)):
+            for batch in _batches(ids):
+                gone = Reminder.objects.filter(pk__in=batch)
+                self.superseded += gone.update(state="superseded", reason=reason)
+        found: dict[int, list[Reminder]] = defaultdict(list)
+        for row in newest.values():
+            found[row.recipient_id].append(row)
+        return found
+
+    def _causers(self, reminders: Iterable[Reminder]) -> dict[int, int | None]:
+        """MIL-4: for duties that may leave at once, who caused them: that person is not told at once."""
+        ids = [r.milestone_id for r in reminders if r.milestone.kind in IMMEDIATE_KINDS and r.occasion == DAY]
+        caused: dict[int, int | None] = dict.fromkeys(ids)
+        events = Event.objects.filter(object_type=Milestone.resource, object_id__in=ids).order_by("pk")
+        caused.update(events.values_list("object_id", "actor_id"))
+        return caused
+
+    def _read_slots(self, people: list[int]) -> None:
+        """The mails that exist already of each person's today and tomorrow, locked until they are joined."""
+        keys = [key for pk in people for key in self._keys(self.room.roster.users[pk])]
+        for batch in _batches(keys):
+            rows = Message.objects.filter(dedup__in=batch).order_by("pk")
+            self.slots |= {row.dedup: row for row in rows.select_for_update(no_key=True)}
+
+    def _keys(self, person: User) -> list[str]:
+        today = person.today(self.now)
+        extra = range(1, self.room.policy.reminders.daily_ceiling)
+        return [
+            f"{DIGEST}:{person.pk}:{today}",
+            f"{DIGEST}:{person.pk}:{today + ONE_DAY}",
+            *(f"{AT_ONCE}:{person.pk}:{today}:{n}" for n in extra),
+        ]
+
+    def _mail_for(self, person: User, *, at_once: bool = False, only_told: bool = False) -> Message:
+        today = person.today(self.now)
+        todays, tomorrows, *extra = self._keys(person)
+        waits = todays in self.slots and self.slots[todays].is_joinable
+        too_late = only_told and not waits and self.room.morning(person, today) <= self.now
+        if not too_late and self._is_free(todays):
+            return self._slot(todays, DIGEST, person, self.room.morning(person, today))
+        if at_once:
+            for key in extra:
+                if self._is_free(key):
+                    return self._slot(key, AT_ONCE, person, self.now)
+        return self._slot(tomorrows, DIGEST, person, self.room.morning(person, today + ONE_DAY))
+
+    def _is_free(self, key: str) -> bool:
+        """Not made yet, waiting still, or cancelled because nothing was left to say."""
+        message = self.slots.get(key)
+        return message is None or message.is_joinable or message.state == "cancelled"
+
+    def _slot(self, key: str, kind: str, person: User, not_before: datetime) -> Message:
+        message = self.slots.get(key)
+        if message is None or message.state == "cancelled":
+            message = message or Message(dedup=key, kind=kind, recipient=person, created_at=self.now)
+            message.address, message.state, message.reason = person.email, "due", ""
+            message.not_before, message.attempts = not_before, 0
+            message.expires_at = self.room.morning(
+                person, not_before.astimezone(person.zone).date() + ONE_DAY
+            )
+            self.slots[key] = self.fresh[key] = message
+        return message
+
+    def _write(self, reminders: dict[int, list[Reminder]], told: dict[int, list[Notice]]) -> None:
+        new = [message for message in self.fresh.values() if message._state.adding]
+        again = [message for message in self.fresh.values() if not message._state.adding]
+        for message in again:
+            message.save()
+        Message.objects.bulk_create(new, batch_size=500)
+        Reminder.objects.bulk_update(
+            [row for rows in reminders.values() for row in rows], ["message"], batch_size=200
+        )
+        Notice.objects.bulk_update(
+            [row for rows in told.values() for row in rows], ["message"], batch_size=200
+        )
+
+
+def _batches(items: list[Any]) -> Iterator[list[Any]]:
+    """Lists short enough for one statement."""
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def _may_revive(reminder: Reminder) -> bool:
+    return reminder.state == "superseded" and reminder.reason in REVIVABLE
