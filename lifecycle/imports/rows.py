@@ -52,6 +52,8 @@ def found(value: Any) -> str:
         value if isinstance(value, str) else "true" if value is True else "false" if value is False else None
     )
     text = ("null" if value is None else str(value)) if text is None else text
+    if not text:
+        return "nothing"
     short = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     return repr(short) if isinstance(value, str) else short.encode("unicode_escape").decode()
 
