@@ -5,6 +5,11 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "Email or password is not right",
+    }
+
     def is_open_for_signup(self, request):
         return False
 

@@ -1,9 +1,12 @@
 """The composition root: every address of the product."""
 
+from allauth.account.views import login
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 urlpatterns = [
+    path("api/", include("lifecycle.api.urls")),
     path("auth/", include("allauth.urls")),
-    path("sign-in/", RedirectView.as_view(pattern_name="account_login", query_string=True), name="sign-in"),
+    path("sign-in/", login, name="sign-in"),
+    path("accounts/", include("accounts.urls")),
+    path("", include("lifecycle.dashboards.urls")),
 ]

@@ -107,7 +107,13 @@ class PlannedAdoptionRow(AccountRow):
     def existing(self) -> ExistingRow:
         """CAD-7: this row as the re-planning sees it."""
         kept = self.finished or (self.started_at is not None and self.cancelled_at is None)
-        return ExistingRow(self.type, self.day, kept=kept, live=self.cancelled_at is None)
+        return ExistingRow(
+            self.type,
+            self.day,
+            kept=kept,
+            live=self.cancelled_at is None,
+            final=getattr(self, "final", False),
+        )
 
     def plan(self, row: PlannedRow) -> None:
         """Take the date of the plan; a cancelled row is revived."""
@@ -212,6 +218,16 @@ class Stage(PlannedAdoptionRow):
             setattr(self, name, value)
         if "meeting_scheduled_at" in values and booked and self.meeting_scheduled_at != booked:
             self.postponements += 1
+        if (
+            "meeting_scheduled_at" in values
+            and self.meeting_scheduled_at != booked
+            and self.meeting_held is False
+        ):
+            self.meeting_held, self.no_meeting_reason, self.gap_decision = (
+                None,
+                "",
+                "",
+            )  # another try is booked
         if self.meeting_held is True and self.meeting_held_on is None:
             self.meeting_held_on = today
         if self.meeting_held is not True:

@@ -27,7 +27,9 @@ class Group:
 
 def mine(person: User, *, today: date) -> MilestoneQuerySet:
     """The duties a person works: their own, and those of colleagues they cover today (MIL-6)."""
-    covered = User.objects.filter(covers__substitute=person, covers__from_on__lte=today, covers__to_on__gte=today)
+    covered = User.objects.filter(
+        covers__substitute=person, covers__from_on__lte=today, covers__to_on__gte=today
+    )
     return Milestone.objects.visible_to(person, today=today).filter(Q(owner=person) | Q(owner__in=covered))
 
 

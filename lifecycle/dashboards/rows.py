@@ -59,14 +59,17 @@ class Scene:
         for row in milestones:
             ids.setdefault(row.source_type, set()).add(row.source_id)
         answered = Count("checklist__answers", filter=~Q(checklist__answers__value=""))
-        stages = Stage.objects.filter(pk__in=ids["stage"]).select_related("adoption").annotate(answered=answered)
+        stages = (
+            Stage.objects.filter(pk__in=ids["stage"]).select_related("adoption").annotate(answered=answered)
+        )
         return cls(
             now=now,
             zone=zone,
             today=now.astimezone(zone).date(),
             stages={row.pk: row for row in stages},
             check_ins={
-                row.pk: row for row in CheckIn.objects.filter(pk__in=ids["check_in"]).select_related("adoption")
+                row.pk: row
+                for row in CheckIn.objects.filter(pk__in=ids["check_in"]).select_related("adoption")
             },
             reroutes={row.pk: row for row in Reroute.objects.filter(pk__in=ids["reroute"])},
         )
@@ -91,7 +94,13 @@ def rows_of(milestones: Iterable[Milestone], *, now: datetime, zone: ZoneInfo) -
 def _row(milestone: Milestone, scene: Scene) -> Row:
     shown = SHOWN[milestone.kind]
     stage = scene.stages.get(milestone.source_id) if milestone.source_type == "stage" else None
-    state = "overdue" if milestone.act_by < scene.today else "today" if milestone.act_by == scene.today else "todo"
+    state = (
+        "overdue"
+        if milestone.act_by < scene.today
+        else "today"
+        if milestone.act_by == scene.today
+        else "todo"
+    )
     if milestone.kind == "prepare_checklist" and stage and stage.answered and state != "overdue":
         state = "progress"
     return Row(
@@ -189,7 +198,9 @@ SHOWN: dict[str, Shown] = {
     "check_in": Shown(
         "Review", _why_check_in, lambda row: reverse("adoption:check-in", args=[row.account_id, row.day])
     ),
-    "complete_onboarding": Shown("Review and complete", lambda row, scene: "All trainings are held.", _to_onboarding),
+    "complete_onboarding": Shown(
+        "Review and complete", lambda row, scene: "All trainings are held.", _to_onboarding
+    ),
     "prepare_checklist": Shown("Start", _why_prepare, _to_checklist),
     "book_meeting": Shown("Set date", _why_book, _to_step("book")),
     "record_meeting": Shown("Record", _why_record, _to_step("hold")),

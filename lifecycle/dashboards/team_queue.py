@@ -67,7 +67,9 @@ def page(person: User, *, now: datetime, team: Team | None, csm: int | None, sho
         "more": max(0, counts[show] - PAGE) if not csm else 0,
         "reroutes": _reroutes(person, team, today=today),
         "check_ins": rows_of(_own_check_ins(person, today=today), now=now, zone=person.zone),
-        "unroutable": list(Account.objects.visible_to(person).open().filter(csm=None).order_by("name", "pk")[:PAGE]),
+        "unroutable": list(
+            Account.objects.visible_to(person).open().filter(csm=None).order_by("name", "pk")[:PAGE]
+        ),
     }
 
 

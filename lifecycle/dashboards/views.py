@@ -35,7 +35,9 @@ def day(request: HttpRequest) -> HttpResponse:
     person = _whose_day(request)
     on = _date(request.GET.get("on"))
     context = my_day.page(person, now=clock.now(), on=on)
-    return render(request, "dashboards/my_day.html", {**context, "person": person, "own": person == request.user})
+    return render(
+        request, "dashboards/my_day.html", {**context, "person": person, "own": person == request.user}
+    )
 
 
 def _whose_day(request: HttpRequest) -> User:
@@ -102,11 +104,15 @@ def theme(request: HttpRequest) -> HttpResponse:
     """Switch between light and dark; kept in a cookie, so that the server draws it without a flash."""
     answer = redirect(_back(request))
     now_dark = request.COOKIES.get("theme") == THEMES[1]
-    answer.set_cookie("theme", THEMES[0] if now_dark else THEMES[1], max_age=31_536_000, samesite="Lax", httponly=True)
+    answer.set_cookie(
+        "theme", THEMES[0] if now_dark else THEMES[1], max_age=31_536_000, samesite="Lax", httponly=True
+    )
     return answer
 
 
 def _back(request: HttpRequest) -> str:
     to = request.POST.get("next", "")
-    fine = url_has_allowed_host_and_scheme(to, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    fine = url_has_allowed_host_and_scheme(
+        to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return to if fine else "/"

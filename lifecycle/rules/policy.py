@@ -30,6 +30,7 @@ class RoutingRules:
     core_over_mrr: Decimal = Decimal("500.00")
     core_levels: tuple[str, ...] = ("standard", "premium")
     regular_to_core: bool = False
+    near_percent: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,6 @@ TRIGGERS = (
     ("ROUTE-2", "service_level", "in", "core_levels"),
     ("ROUTE-3", "segment", "is_regular", "regular_to_core"),
 )
-NEAR_SHARE = Decimal("0.10")
 
 
 def route(facts: AccountFacts, policy: Policy) -> Routed:
@@ -96,7 +95,7 @@ def _check(trigger: tuple[str, str, str, str], facts: AccountFacts, policy: Poli
     threshold = getattr(policy.routing, name)
     value = ("smb" if facts.smb else "regular") if fact == "segment" else getattr(facts, fact)
     if operator == ">":
-        near = not value > threshold and value >= threshold * (1 - NEAR_SHARE)
+        near = not value > threshold and 100 * value >= threshold * (100 - policy.routing.near_percent)
         return Check(rule, fact, value, threshold, value > threshold, _text(fact, value, threshold), near)
     if operator == "in":
         listed = list(threshold)

@@ -141,3 +141,29 @@ def clock_time(at: datetime, zone: ZoneInfo) -> str:
 def words(slug: Any) -> str:
     """A stored value as people read it: "knowledge_gaps" is "Knowledge gaps"."""
     return str(slug).replace("_", " ").capitalize()
+
+
+@register.simple_tag
+def relative(day: date, today: date) -> str:
+    """The relative words alone: "Today", "In 2 days", "4 days late"."""
+    return relative_words(day, today)
+
+
+@register.simple_tag
+def workload(load: Any) -> SafeString:
+    """A CSM's week as one bar: done, to do, overdue, with a tick at the usual load. Widths are SVG attributes."""
+    scale = max(load.total, load.csm.weekly_load, 1)
+    done, to_do, overdue = (f"{100 * part / scale:.1f}%" for part in (load.done, load.to_do, load.overdue))
+    after_done, after_to_do = (
+        f"{100 * load.done / scale:.1f}%",
+        f"{100 * (load.done + load.to_do) / scale:.1f}%",
+    )
+    return format_html(
+        '<svg width="100%" height="8" role="img" aria-label="{} done, {} to do, {} overdue this week">'
+        '<rect class="f-line" width="100%" height="8"/><rect class="f1" width="{}" height="8"/>'
+        '<rect class="f3" x="{}" width="{}" height="8"/><rect class="f-red" x="{}" width="{}" height="8"/>'
+        '<rect class="f-ink" x="{}%" width="1.5" height="8"/></svg>',
+        *(load.done, load.to_do, load.overdue),
+        *(done, after_done, to_do, after_to_do, overdue),
+        round(min(99.5, 100 * load.csm.weekly_load / scale), 1),
+    )

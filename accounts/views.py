@@ -1,0 +1,205 @@
+"""The account pages: list, detail, facts, contacts, and who serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.forms import AccountForm, ContactForm, PoolForm, RerouteForm
+from accounts.models import Account, Contact, Reroute, User
+from accounts.models.account import PHASES
+from lifecycle import clock
+from lifecycle.change import change
+from lifecycle.dashboards import account_page
+from lifecycle.rules.policy import LEVELS
+from lifecycle.rules.refused import Refused
+from lifecycle.rules.routing import POOLS
+
+CHOICES = (("phase", PHASES), ("pool", POOLS), ("service_level", LEVELS), ("segment", ("smb", "regular")))
+DECIDES = ("team_lead", "manager", "cs_ops")
+
+
+def seen_account(request: HttpRequest, pk: int) -> Account:
+    """The account, if this person may see it; 404 otherwise."""
+    today = request.user.today(clock.now())
+    found = Account.objects.visible_to(request.user, today=today).select_related(
+        "csm", "onboarded_by", "override_by"
+    )
+    return get_object_or_404(found, pk=pk)
+
+
+def worked_account(request: HttpRequest, pk: int) -> Account:
+    """The account, if this person may change it; 404 when they may not even see it, 403 when they may only read."""
+    account = seen_account(request, pk)
+    today = request.user.today(clock.now())
+    if not Account.objects.worked_by(request.user, today=today).filter(pk=pk).exists():
+        raise PermissionDenied
+    return account
+
+
+@login_required
+@require_GET
+def account_list(request: HttpRequest) -> HttpResponse:
+    """Accounts this person sees, filtered by the address alone."""
+    now, user = clock.now(), request.user
+    found = (
+        Account.objects.visible_to(user, today=user.today(now)).filter(archived_at=None).select_related("csm")
+    )
+    chosen = {name: request.GET[name] for name, values in CHOICES if request.GET.get(name) in values}
+    search = request.GET.get("search", "").strip()
+    found = found.filter(**chosen)
+    found = found.filter(name__icontains=search) if search else found
+    pages = Paginator(account_page.with_usage(found.order_by("name", "pk")), account_page.PER_PAGE)
+    current = pages.get_page(request.GET.get("page"))
+    context = {
+        "lines": account_page.lines(list(current.object_list), now=now, viewer=user),
+        "current": current,
+        "filters": [(name, values, chosen.get(name, "")) for name, values in CHOICES],
+        "search": search,
+        "query": _query_without_page(request),
+        "today": user.today(now),
+        "may_create": user.role in DECIDES,
+    }
+    return render(request, "accounts/account_list.html", context)
+
+
+def _query_without_page(request: HttpRequest) -> str:
+    query = request.GET.copy()
+    query.pop("page", None)
+    return query.urlencode()
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """The account page."""
+    account = seen_account(request, pk)
+    context = account_page.page(account, viewer=request.user, now=clock.now())
+    decides = request.user.role in DECIDES
+    return render(
+        request, "accounts/account_detail.html", {**context, "decides": decides, "pool_form": PoolForm()}
+    )
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    """A new account: leads, managers and CS Ops."""
+    if request.user.role not in DECIDES:
+        raise PermissionDenied
+    return _account_form(request, Account())
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Correct the facts of an account; what follows from them follows at once."""
+    return _account_form(request, worked_account(request, pk))
+
+
+def _account_form(request: HttpRequest, account: Account) -> HttpResponse:
+    form = AccountForm(request.POST or None, instance=account, by=request.user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            with change(account.pk, by=request.user, via="page", now=clock.now()) as work:
+                row = work.account if account.pk else account
+                row.record(form.values())
+        except Refused as refused:
+            add_refusal(form, refused)
+        except IntegrityError:
+            form.add_error("external_id", "Another account has this external id.")
+        else:
+            messages.info(request, f"{row.name} saved")
+            return redirect("accounts:detail", row.pk)
+    status = 422 if form.errors else 200
+    return render(request, "accounts/account_form.html", {"form": form, "account": account}, status=status)
+
+
+def add_refusal(form: forms.Form, refused: Refused) -> None:
+    """Put a rule's no where the person typed what it is about."""
+    form.add_error(refused.field if refused.field in form.fields else None, str(refused))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def add_contact(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add a person at the customer."""
+    account = worked_account(request, pk)
+    form = ContactForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with change(account, by=request.user, via="page", now=clock.now()) as work:
+            Contact(account=work.account).record(form.values())
+        return redirect("accounts:detail", pk)
+    context = {"form": form, "account": account}
+    return render(request, "accounts/contact_form.html", context, status=422 if form.errors else 200)
+
+
+def _decider(request: HttpRequest, pk: int) -> Account:
+    account = worked_account(request, pk)
+    if request.user.role not in DECIDES:
+        raise PermissionDenied
+    return account
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def reroute(request: HttpRequest, pk: int) -> HttpResponse:
+    """ROUTE-6: accept another pool and choose the CSM, or keep the account where it is."""
+    account = _decider(request, pk)
+    question = Reroute.objects.filter(account=account).order_by("-pk").first()
+    if question is None or not question.is_open:
+        messages.info(request, "Nothing to decide: this was decided meanwhile.")
+        return redirect("accounts:detail", pk)
+    form = RerouteForm(request.POST if request.POST.get("decision") == "accept" else None, reroute=question)
+    if request.method == "POST" and (request.POST.get("decision") == "keep" or form.is_valid()):
+        _decide(request, question, form.cleaned_data["csm"] if form.is_bound else None)
+        return redirect("accounts:detail", pk)
+    context = {"account": account, "question": question, "form": form}
+    return render(request, "accounts/reroute.html", context, status=422 if form.errors else 200)
+
+
+def _decide(request: HttpRequest, question: Reroute, csm: User | None) -> None:
+    now = clock.now()
+    try:
+        with change(question.account_id, by=request.user, via="page", now=now) as work:
+            fresh = Reroute.objects.select_related("account").get(pk=question.pk)
+            if csm is None:
+                fresh.keep(work.policy, by=request.user, now=now)
+            else:
+                fresh.accept(csm, by=request.user, now=now)
+    except Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.info(request, f"Moved to {csm.name}" if csm else "Kept where it is")
+
+
+@login_required
+@require_POST
+def pool(request: HttpRequest, pk: int) -> HttpResponse:
+    """ROUTE-4: set the pool by hand with a reason, or release it."""
+    account = _decider(request, pk)
+    form = PoolForm(request.POST)
+    release = "release" in request.POST
+    if not release and not form.is_valid():
+        messages.error(request, "Choose a pool and say why it is set by hand.")
+        return redirect("accounts:detail", pk)
+    now = clock.now()
+    with change(account, by=request.user, via="page", now=now) as work:
+        if release:
+            work.account.release_pool()
+        else:
+            work.account.set_pool(**_pool_values(form), by=request.user, now=now)
+    return redirect("accounts:detail", pk)
+
+
+def _pool_values(form: PoolForm) -> dict[str, Any]:
+    return {"pool": form.cleaned_data["pool"], "reason": form.cleaned_data["reason"]}
