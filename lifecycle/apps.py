@@ -9,6 +9,8 @@ class LifecycleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from lifecycle.api import shown
         from lifecycle.milestones import emails as digests
 
         digests.register()
+        shown.register()

@@ -7,6 +7,8 @@ def add_xact(apps, schema_editor):
         schema_editor.execute(
             "ALTER TABLE events_event ADD COLUMN xact xid8 NOT NULL DEFAULT pg_current_xact_id()"
         )
+        # For the publisher, who asks what came after the last numbered transaction.
+        schema_editor.execute("CREATE INDEX event_by_xact ON events_event (xact, id)")
 
 
 def drop_xact(apps, schema_editor):

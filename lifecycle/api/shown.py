@@ -1,0 +1,45 @@
+"""How the log shows objects: by the very serializers of the API, set-based (reliability.md, model.md "The log")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from lifecycle.change import register_object
+
+BATCH = 2000
+# Named, not imported: whoever writes nothing need not load the API.
+SERIALIZERS = {
+    "account": "accounts.api.AccountSerializer",
+    "contact": "accounts.api.ContactSerializer",
+    "user": "accounts.api.UserSerializer",
+    "onboarding": "onboarding.api.OnboardingSerializer",
+    "training-session": "onboarding.api.TrainingSessionSerializer",
+    "adoption": "adoption.api.AdoptionSerializer",
+    "stage": "adoption.api.StageSerializer",
+    "check-in": "adoption.api.CheckInSerializer",
+    "milestone": "lifecycle.milestones.api.MilestoneSerializer",
+    "policy": "lifecycle.policies.api.PolicySerializer",
+}
+
+
+def register() -> None:
+    """Tell the log how to show each resource."""
+    for resource, path in SERIALIZERS.items():
+        register_object(resource, _renderer(path))
+
+
+def _renderer(path: str) -> Any:
+    def render(rows: list[Any]) -> list[dict[str, Any]]:
+        """The rows as they now are in the database, in the order given; queries do not grow with their number."""
+        serializer = import_string(path)
+        model, context = serializer.Meta.model, {}
+        shown: dict[int, dict[str, Any]] = {}
+        for start in range(0, len(rows), BATCH):
+            ids = [row.pk for row in rows[start : start + BATCH]]
+            found = serializer.with_related(model.objects.filter(pk__in=ids))
+            shown |= {item["id"]: item for item in serializer(found, many=True, context=context).data}
+        return [dict(shown[row.pk]) for row in rows]
+
+    return render
