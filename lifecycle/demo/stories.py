@@ -1,0 +1,294 @@
+"""What happened to each customer so far, told as deeds at past instants, done through the one door."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from accounts.models import Account, Contact, UsageSnapshot, User
+from adoption import pdfs
+from adoption.models import CheckIn, Checklist, Stage
+from lifecycle.change import change, change_many
+from lifecycle.demo.book import Customer
+from onboarding.models import Onboarding, TrainingSession
+
+CONTACTS = ("Dana Whitlow", "Rory Maddock", "Elise Tran", "Marcus Bell", "Yasmin Ortega", "Theo Lindholm")
+GOALS = (
+    "New hires finish required courses in 10 days",
+    "All policies signed before the accreditation visit",
+    "One place for every incident report",
+    "No license expires unnoticed",
+)
+GAP = timedelta(hours=6)  # look-agains this close together are one visit through the door
+SNAPSHOT_DAYS = (84, 63, 42, 28, 14, 2)
+
+
+@dataclass
+class Play:
+    """Deeds in the order of their instants; between them time passes as the planner would see it."""
+
+    now: datetime
+    people: dict[str, User]
+    dice: random.Random
+    deeds: list[tuple[datetime, int, Callable[[datetime], None]]] = field(default_factory=list)
+
+    def add(self, instant: datetime, deed: Callable[[datetime], None]) -> None:
+        self.deeds.append((min(instant, self.now), len(self.deeds), deed))
+
+    def run(self) -> None:
+        for instant, _, deed in sorted(self.deeds, key=lambda item: item[:2]):
+            self._let_pass(instant)
+            deed(instant)
+        self._let_pass(self.now)
+
+    def _let_pass(self, until: datetime) -> None:
+        """MIL-2: look again at accounts whose answer time alone has changed."""
+        while (
+            first := self._waiting(until).order_by("recheck_at").values_list("recheck_at", flat=True).first()
+        ):
+            instant = min(first + GAP, until)
+            ids = self._waiting(instant).values_list("pk", flat=True)
+            with change_many(list(ids), by=None, via="rule", now=instant):
+                pass
+
+    def _waiting(self, until: datetime) -> Any:
+        return Account.objects.filter(recheck_at__isnull=False, recheck_at__lte=until)
+
+
+class Story:
+    """One customer's. Days are counted back from today, in the CSM's zone: `ago(3)` is three days before."""
+
+    def __init__(self, play: Play, customer: Customer, number: int) -> None:
+        self.play, self.customer, self.number = play, customer, number
+        self.csm = play.people[customer.csm]
+        self.lead = play.people["joss" if self.csm.team.name == "East" else "maren"]
+        self.zone = ZoneInfo(self.csm.time_zone)
+        self.today = play.now.astimezone(self.zone).date()
+        self.account_id = 0
+        self.zero = self.today - timedelta(days=customer.day)
+
+    # --- when
+
+    def ago(self, days: int) -> date:
+        return self.today - timedelta(days=days)
+
+    def at(self, on: date, hour: int = 10, minute: int = 0) -> datetime:
+        return datetime.combine(on, time(hour, minute), self.zone)
+
+    @staticmethod
+    def workday(on: date, step: int = -1) -> date:
+        while on.weekday() > 4:
+            on += timedelta(days=step)
+        return on
+
+    # --- what people do
+
+    def do(
+        self, instant: datetime, act: Callable[[Account, datetime, date], None], by: User | None = None
+    ) -> None:
+        def deed(now: datetime) -> None:
+            with change(self.account_id, by=by or self.csm, via="page", now=now) as work:
+                act(work.account, now, work.today(work.account))
+
+        self.play.add(instant, deed)
+
+    def sign(self, on: date, **facts: Any) -> None:
+        """The contract closed; the account comes in with its admin's contact."""
+        self.play.add(self.at(on, 8, 30), lambda now: self._sign(on, now, facts))
+
+    def _sign(self, on: date, now: datetime, facts: dict[str, Any]) -> None:
+        c = self.customer
+        values = {
+            "external_id": f"0015g00000{self.number:05}AAV",
+            "contracted_users": c.users,
+            "mrr": Decimal(c.mrr),
+            "service_level": c.level,
+            "starter_package": c.starter,
+            "traits": ["small_team"] if c.smb else [],
+            "products": list(c.products),
+            "close_date": on,
+            "time_zone": c.zone,
+            "rsm_name": "Beatriz Oakley",
+            "rsm_email": "beatriz@example.com",
+            "csm": self.csm,
+        }
+        with change(None, by=None, via="import", now=now):
+            account = Account(name=c.name)
+            account.record(values | facts)
+            self.account_id = account.pk
+            domain = "".join(letter for letter in c.name.lower() if letter.isalpha()) + ".example"
+            for place in range(1 + self.number % 2):
+                person = CONTACTS[(self.number + place) % len(CONTACTS)]
+                email = f"{person.split()[0].lower()}@{domain}"
+                values = {"name": person, "email": email, "is_main": place == 0, "is_billing": place == 1}
+                Contact(account=account).record(
+                    values | {"title": ("Compliance lead", "Office manager")[place]}
+                )
+
+    def onboarding(self, instant: datetime, goals: int = 0, **values: Any) -> None:
+        def act(account: Account, now: datetime, today: date) -> None:
+            row = Onboarding.objects.get(account=account)
+            row.record(values, today=today)
+            if goals:
+                wanted = [GOALS[(self.number + n) % len(GOALS)] for n in range(goals)]
+                row.set_objectives([{"text": text} for text in wanted])
+
+        self.do(instant, act)
+
+    def call_held(self, on: date) -> None:
+        self.onboarding(
+            self.at(on, 15),
+            goals=2,
+            call_scheduled_at=self.at(on, 14),
+            call_completed_on=on,
+            discovery_notes="Two locations; one office manager does compliance besides her other work.",
+            recap_sent_at=self.at(on, 16),
+        )
+
+    def trainings_held(self, days: list[date]) -> None:
+        """The first trainings that the products require, one a day."""
+
+        def act(account: Account, now: datetime, today: date) -> None:
+            here = TrainingSession.objects.filter(account=account).order_by("pk")
+            for session, on in zip(here, days, strict=False):
+                held = {"completed_on": on, "participants": CONTACTS[self.number % len(CONTACTS)]}
+                session.record({**held, "recording_confirmed": True, "recap_sent_at": now}, today=today)
+
+        self.do(self.at(days[-1], 16), act)
+
+    def onboard(self) -> None:
+        """Everything up to day 0, in about four weeks."""
+        self.sign(self.workday(self.zero - timedelta(days=27)))
+        self.call_held(self.workday(self.zero - timedelta(days=19)))
+        first = self.workday(self.zero - timedelta(days=8))
+        self.trainings_held(
+            [first, first, self.zero, self.zero] if len(self.customer.products) > 2 else [first, self.zero]
+        )
+        self.onboarding(self.at(self.zero, 17), training_completed_on=self.zero)
+
+    def due(self, day: int) -> date:
+        return self.zero + timedelta(days=day)
+
+    def stage(self, day: int, instant: datetime, by: User | None = None, **values: Any) -> None:
+        def act(account: Account, now: datetime, today: date) -> None:
+            stage = Stage.objects.get(account=account, day=day)
+            stage.record(values, now=now, today=today)
+
+        self.do(instant, act, by)
+
+    def book(self, day: int, on: date, hour: int = 11) -> None:
+        asked = self.workday(min(on - timedelta(days=10), self.today))
+        self.stage(day, self.at(asked, 13), meeting_scheduled_at=self.at(on, hour), recording_confirmed=True)
+
+    def prepare(self, day: int, on: date, share: float = 1.0) -> None:
+        def act(account: Account, now: datetime, today: date) -> None:
+            checklist = Checklist.begin(Stage.objects.get(account=account, day=day))
+            items = [item for item in checklist.items().values() if not item["meeting"]]
+            for item in items[: round(len(items) * share)]:
+                number = str(round(account.contracted_users * 0.8))
+                value = (
+                    number if item["kind"] == "number" else self.play.dice.choice(("yes", "yes", "yes", "no"))
+                )
+                checklist.answer(item["key"], value=value, comment="", by=self.csm, now=now)
+            if share == 1.0:
+                checklist.mark_ready(now=now)
+
+        self.do(self.at(on, 9, 40), act)
+
+    def meet(self, day: int, on: date, *, recap: bool = True) -> None:
+        final = day > 30
+        outcome = {"engagement": "steady", "contacts_unchanged": True} if final else {"engaged": True}
+        values: dict[str, Any] = {"meeting_held": True, "meeting_held_on": on, **outcome}
+        values |= {
+            "summary": "New hires get their courses on the first day; reports still take two clicks too many."
+        }
+        values |= {"expectations": "We look at the report shortcuts together before the next meeting."}
+        self.stage(day, self.at(on, 12), **values)
+        if recap:
+            self.stage(day, self.at(on, 15), recap_sent_at=self.at(on, 15))
+
+    def close(self, day: int, on: date) -> None:
+        """STAGE-8, STAGE-10: attach the checklist PDF and close."""
+
+        def deed(now: datetime) -> None:
+            stage = Stage.objects.select_related("account__csm", "adoption").get(
+                account=self.account_id, day=day
+            )
+            try:
+                pdfs.export(stage, by=self.csm, via="page", now=now)
+            except pdfs.PdfUnavailableError:
+                return  # without Pango the stage waits for its PDF
+            with change(self.account_id, by=self.csm, via="page", now=now):
+                stage = Stage.objects.get(pk=stage.pk)
+                stage.close(stage.checklist, now=now)
+
+        self.play.add(self.at(on, 16, 30), deed)
+
+    def whole_stage(self, day: int) -> None:
+        on = self.workday(self.due(day))
+        self.book(day, on)
+        self.prepare(day, self.workday(on - timedelta(days=1)))
+        self.meet(day, on)
+        self.close(day, self.workday(on + timedelta(days=1), 1))
+
+    def check_in(self, day: int) -> None:
+        def act(account: Account, now: datetime, today: date) -> None:
+            answers = {
+                "supervision": "Training reminders save us hours.",
+                "relationship": "Quick answers, always.",
+            }
+            row = CheckIn.objects.get(account=account, day=day)
+            row.record({"answers": answers, "done_on": today}, now=now, today=today)
+
+        self.do(self.at(self.workday(self.due(day)), 11), act, self.lead)
+
+    def past(self) -> None:
+        """Whatever of the plan lies well behind: stages closed, check-ins sent."""
+        days = (30, 90) if self.customer.level != "basic" else (60,)
+        for day in days:
+            if self.customer.day >= day + 12:
+                self.whole_stage(day)
+        for day in (75, 150) if self.customer.level != "basic" else ():
+            if self.customer.day >= day + 4:
+                self.check_in(day)
+
+    @property
+    def present(self) -> int:
+        """The stage that today's work is about."""
+        return 60 if self.customer.level == "basic" else 30 if self.customer.day < 42 else 90
+
+
+def take_snapshots(stories: list[Story], days: int, now: datetime) -> None:
+    """What the product's telemetry told of everybody who had begun, one day."""
+    here = {story.account_id: story for story in stories if story.account_id and story.zero < now.date()}
+    with change_many(here, by=None, via="api", now=now) as work:
+        rows = [
+            _snapshot(story, work.accounts[pk], days, now.date())
+            for pk, story in here.items()
+            if not work.accounts[pk].archived
+        ]
+        UsageSnapshot.objects.bulk_create(rows)
+
+
+def _snapshot(story: Story, account: Account, days: int, on: date) -> UsageSnapshot:
+    users = account.contracted_users
+    trend = (0.7, 0.9, 1.06)[story.number % 3]  # shrinking, steady, over contract
+    share = 0.55 + (trend - 0.55) * (1 - days / 100)
+    active = max(1, round(users * share))
+    return UsageSnapshot(
+        account=account,
+        taken_on=on,
+        active_users=active,
+        employees=round(users * 1.1),
+        non_admin_active_users=max(0, active - 2),
+        courses_assigned=users * 6,
+        courses_completed=round(active * 4.5),
+        documents_uploaded=20 + story.number % 30,
+        documents_assigned=users * 3,
+        pending_actions=story.number % 14,
+    )
