@@ -92,7 +92,10 @@ def render(sheet: dict[str, Any], *, now: datetime) -> bytes:
     html = render_to_string("pdf/checklist.html", sheet | {"exported": exported})
     document = HTML(string=html, base_url="static:", url_fetcher=bundled_fetcher())
     return document.write_pdf(
-        finisher=_show_ticks, pdf_forms=sheet["fillable"], pdf_tags=True, pdf_identifier=sheet["hash"].encode()
+        finisher=_show_ticks,
+        pdf_forms=sheet["fillable"],
+        pdf_tags=True,
+        pdf_identifier=sheet["hash"].encode(),
     )
 
 
@@ -128,9 +131,7 @@ def export(
             if sheet(stage, fillable=fillable)["hash"] == shown["hash"]:
                 checklist = Checklist.begin(stage)
                 name = file_name(stage, today=today_of(stage.account, now))
-                return checklist.attach(
-                    content_hash=shown["hash"], file_name=name, by=by, fillable=fillable
-                )
+                return checklist.attach(content_hash=shown["hash"], file_name=name, by=by, fillable=fillable)
     text = "The checklist is being changed right now. Try again in a moment."
     raise Refused("checklist", "changed", text, rule="CHK-3", conflict=True)
 
@@ -188,7 +189,9 @@ def _earlier(stage: Stage) -> tuple[Stage | None, dict[str, Answer]]:
     return (found.stage, _answers(found)) if found else (None, {})
 
 
-def _section(section: dict[str, Any], answers: dict[str, Answer], earlier: dict[str, Answer]) -> dict[str, Any]:
+def _section(
+    section: dict[str, Any], answers: dict[str, Answer], earlier: dict[str, Answer]
+) -> dict[str, Any]:
     items = [_item(item, answers.get(item["key"]), earlier.get(item["key"])) for item in section["items"]]
     return {
         "key": section["key"],
@@ -244,7 +247,9 @@ def _facts(stage: Stage, earlier: Stage | None, moved: dict[str, list[Any]]) -> 
     contracted = f"{account.contracted_users:,} contracted"
     users = (f"{usage.active_users:,} active", f"of {contracted}") if usage else (contracted, "")
     products = ", ".join(PRODUCT_NAMES[product] for product in account.products)
-    changed = (f"{len(moved['improved'])} better", f"{len(moved['slipped'])} slipped") if earlier else ("", "")
+    changed = (
+        (f"{len(moved['improved'])} better", f"{len(moved['slipped'])} slipped") if earlier else ("", "")
+    )
     rows = [
         ("Service level", account.get_service_level_display(), ""),
         ("Contract closed", _long(account.close_date) if account.close_date else "", ""),
@@ -253,7 +258,10 @@ def _facts(stage: Stage, earlier: Stage | None, moved: dict[str, list[Any]]) -> 
         ("Monthly value", money(account.mrr), ""),
         ("Users", *users),
         ("Products", "", products),
-        (f"Changed since day {earlier.day}" if earlier else "Stage", *(changed if earlier else (str(stage), ""))),
+        (
+            f"Changed since day {earlier.day}" if earlier else "Stage",
+            *(changed if earlier else (str(stage), "")),
+        ),
     ]
     return [{"label": label, "value": value, "small": small} for label, value, small in rows]
 

@@ -129,7 +129,9 @@ class Checklist(AccountRow):
         self.stage.save()
         return row
 
-    def attach(self, *, content_hash: str, file_name: str, by: User | None, fillable: bool) -> ChecklistExport:
+    def attach(
+        self, *, content_hash: str, file_name: str, by: User | None, fillable: bool
+    ) -> ChecklistExport:
         """STAGE-8: note one exported PDF; the same content again is the same export."""
         self.refuse_if_archived()
         given = {"file_name": file_name, "exported_by": by, "fillable": fillable, "account": self.account}

@@ -1,0 +1,23 @@
+from django.urls import path
+
+from onboarding import views
+from onboarding.forms import CallForm, CompletedMailForm, GoalsForm, ManualsForm, SentForm
+
+app_name = "onboarding"
+page = "accounts/<int:account>/onboarding/"
+urlpatterns = [
+    path(page, views.page, name="page"),
+    path(f"{page}call/", views.part, {"name": "call", "form_class": CallForm}, name="call"),
+    path(f"{page}goals/", views.part, {"name": "goals", "form_class": GoalsForm}, name="goals"),
+    path(f"{page}recap/", views.part, {"name": "recap", "form_class": SentForm}, name="recap"),
+    path(f"{page}manuals/", views.part, {"name": "manuals", "form_class": ManualsForm}, name="manuals"),
+    path(
+        f"{page}completed-mail/",
+        views.part,
+        {"name": "completed-mail", "form_class": CompletedMailForm},
+        name="completed-mail",
+    ),
+    path(f"{page}complete/", views.complete, name="complete"),
+    path(f"{page}training/<int:session>/", views.training, name="training"),
+    path(f"{page}training/<int:session>/recap/", views.training_recap, name="training-recap"),
+]
