@@ -16,6 +16,7 @@ from lifecycle.machine import tie_to_parent
 
 LOG_KEPT = 5_000_000  # bytes; a longer log moves aside when its process starts
 LONGEST_PAUSE = 30.0  # seconds between tries of a child that keeps dying
+TOLD = 6  # deaths in a row that are worth a line each; from then on it is tried silently
 HEALTHY_AFTER = 30.0  # a child that lived this long starts again at once
 PATIENCE = 12.0  # seconds an ending child gets: Celery's soft shutdown takes up to 10
 
@@ -119,4 +120,5 @@ class Supervisor:
         pause = min(LONGEST_PAUSE, 2.0 ** (child.deaths - 1))
         child.start_at = now + pause
         log = self.log_dir / f"{child.name}.log"
-        self.say(f"{child.name} stopped (code {code}); starting it again in {pause:.0f} s. Its log: {log}")
+        if child.deaths <= TOLD:
+            self.say(f"{child.name} stopped (code {code}); starting it again in {pause:.0f} s. Its log: {log}")
