@@ -45,6 +45,22 @@ class MergingForm(forms.ModelForm):
                 raise Refused(name, "changed", text, rule="CHK-3", conflict=True)
         return changed
 
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """What is recorded, for those who may only read: labels and words."""
+        found = []
+        for bound in self:
+            value = bound.initial
+            if value not in (None, "", [], False):
+                names = dict(getattr(bound.field, "choices", ()))
+                words = (
+                    [str(names.get(v, v)) for v in value]
+                    if isinstance(value, list)
+                    else names.get(value, value)
+                )
+                found.append((bound.label.removesuffix(" (optional)"), shown(words)))
+        return found
+
     def refuse(self, no: Refused) -> int:
         """Put the words at the field they are about; the status of the answer."""
         self.add_error(no.field if no.field in self.fields else None, no.text)

@@ -106,7 +106,9 @@ def _row(milestone: Milestone, scene: Scene) -> Row:
     return Row(
         milestone=milestone,
         why=shown.why(milestone, scene),
-        button="Continue" if state == "progress" else shown.button,
+        button="Continue"
+        if milestone.kind == "prepare_checklist" and stage and stage.answered
+        else shown.button,
         url=shown.url(milestone),
         posts=shown.posts,
         meeting_at=stage.meeting_scheduled_at if stage else None,

@@ -15,6 +15,7 @@ from adoption.forms import BookForm, GapForm, HoldForm, MissedForm
 from adoption.models import Answer, CheckIn, Checklist, Stage
 from lifecycle.dashboards.access import may_work
 from lifecycle.dashboards.templatetags.waymark import day_words, relative_words, time_words
+from lifecycle.events.models import Event
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.gates import missing
@@ -36,8 +37,11 @@ def stage_context(stage: Stage, user: User, *, now: datetime) -> dict[str, Any]:
     checklist = sheet["checklist"]
     lacking = missing(stage.facts(checklist if checklist.pk else None))
     opened = may_work(stage, user, now=now) and not _shut(stage)
-    return _frame(stage, sheet, lacking, user, now=now) | {
+    frame = _frame(stage, sheet, lacking, user, now=now)
+    unfinished = [step["key"] for step in frame["steps"] if step["state"] not in ("done", "skip")]
+    return frame | {
         "works": opened,
+        "current": unfinished[0] if unfinished else "",
         "missing": [{"text": m.text, "rule": m.rule, "anchor": _anchor(m.field, stage)} for m in lacking],
         "book_form": BookForm(instance=copy(stage)),
         "hold_form": HoldForm(instance=copy(stage)),
@@ -65,6 +69,7 @@ def checklist_context(
     ]
     return _frame(stage, sheet, lacking, user, now=now) | {
         "works": may_work(stage, user, now=now) and not _shut(stage),
+        "current": "checklist",
         "answered": answered[0] if answered else None,
         "trouble": trouble,
         "next_open": next(
@@ -218,6 +223,15 @@ def _worked_by(stage: Stage, today: date) -> str:
     if row is None or row.act_by == stage.due_on:
         return day_words(stage.due_on, today)
     return f"{day_words(row.act_by, today)}, day {stage.day} is {stage.due_on:%a}"
+
+
+def _short_notice(stage: Stage, *, days: int) -> bool:
+    """STAGE-2: whether the meeting was booked fewer days ahead than the customer should have."""
+    if stage.meeting_scheduled_at is None:
+        return False
+    told = Event.objects.filter(account_id=stage.account_id, object_type="stage", object_id=stage.pk)
+    booked = told.filter(changed__has_key="meeting_scheduled_at").order_by("-pk").first()
+    return booked is not None and stage.meeting_scheduled_at - booked.at < timedelta(days=days)
 
 
 def _saved_at(stage: Stage, checklist: Checklist) -> datetime | None:

@@ -12,6 +12,7 @@ from accounts.models import Account, Reroute, Team, User
 from adoption.models import Stage
 from lifecycle.dashboards.rows import RECAPS, rows_of, week_of
 from lifecycle.milestones.models import Milestone, MilestoneQuerySet
+from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.cadence import start_of_day
 
 LOOK_BACK = timedelta(days=90)
@@ -63,7 +64,7 @@ def page(person: User, *, now: datetime, team: Team | None, csm: int | None, sho
         "csm": csm,
         "stats": {**counts, **_kept(person, team, today=today)},
         "loads": _loads(person, team, today=today),
-        "rows": rows_of(listed, now=now, zone=person.zone),
+        "rows": sorted(rows_of(listed, now=now, zone=person.zone), key=lambda row: row.milestone.act_by),
         "more": max(0, counts[show] - PAGE) if not csm else 0,
         "reroutes": _reroutes(person, team, today=today),
         "check_ins": rows_of(_own_check_ins(person, today=today), now=now, zone=person.zone),
@@ -90,7 +91,8 @@ def _filters(today: date) -> dict[str, tuple[str, Q]]:
 
 
 def _kept(person: User, team: Team | None, *, today: date) -> dict[str, int | None]:
-    """Percent of recaps sent the same day and of stages closed on time; None with fewer than one to count."""
+    """Percent of recaps sent the same day, and of stages closed by their day plus the working days that
+    closing may take; None with nothing to count."""
     stages = Stage.objects.visible_to(person, today=today)
     stages = stages.filter(account__csm__team=team) if team else stages
     since = start_of_day(today - LOOK_BACK, person.zone)
@@ -99,7 +101,11 @@ def _kept(person: User, team: Team | None, *, today: date) -> dict[str, int | No
     )
     same_day = [sent.astimezone(_zone(zone)).date() <= held for sent, held, zone in recaps]
     closed = stages.filter(closed_at__gte=since).values_list("closed_at", "due_on", "account__csm__time_zone")
-    on_time = [at.astimezone(_zone(zone)).date() <= due for at, due, zone in closed]
+    grace = PolicyVersion.in_force(today).duties.close_working_days
+    calendar = (team or Team()).calendar(today=today)
+    on_time = [
+        at.astimezone(_zone(zone)).date() <= calendar.add_working(due, grace) for at, due, zone in closed
+    ]
     return {"same_day_recaps": _percent(same_day), "closed_on_time": _percent(on_time)}
 
 

@@ -48,7 +48,7 @@ def glyph(state: str) -> SafeString:
 def pool_bars(pool: str) -> SafeString:
     """Owner type as one, two or three bars."""
     shape, word = POOL_BARS[pool]
-    return format_html('<svg class="i i-sm" role="img" aria-label="{}"><use href="#{}"/></svg>', word, shape)
+    return format_html('<svg class="bars" role="img" aria-label="{}"><use href="#{}"/></svg>', word, shape)
 
 
 @register.filter
@@ -85,7 +85,7 @@ def time_words(at: datetime) -> str:
 
 
 def relative_words(day: date, today: date) -> str:
-    """Relative within 7 days ahead and 30 back, else the absolute date."""
+    """Relative within 7 days ahead and 30 back, else the absolute date; late always says so."""
     days = (day - today).days
     if days == 0:
         return "Today"
@@ -95,20 +95,17 @@ def relative_words(day: date, today: date) -> str:
         return f"In {days} days"
     if -BACK <= days < 0:
         return f"{-days} day{'s' if days < -1 else ''} late"
-    return day_words(day, today)
+    return day_words(day, today) if days > 0 else f"Late since {day_words(day, today)}"
 
 
 @register.simple_tag
 def due(day: date, today: date) -> SafeString:
-    """Relative first, absolute under it, both as text; late in red with the word."""
-    late = "late" if day < today else ""
-    return format_html(
-        '<b class="{}">{}</b><span><time datetime="{}">{}</time></span>',
-        late,
-        relative_words(day, today),
-        day.isoformat(),
-        day_words(day, today),
-    )
+    """Relative first, absolute under it, both as text; late in red with the word. Far off, the date alone."""
+    absolute = on_day(day, today)
+    if (day - today).days > AHEAD:
+        return format_html("<b>{}</b>", absolute)
+    first = "Late" if (today - day).days > BACK else relative_words(day, today)
+    return format_html('<b class="{}">{}</b><span>{}</span>', "late" if day < today else "", first, absolute)
 
 
 @register.simple_tag

@@ -25,7 +25,7 @@ CHICAGO = ZoneInfo("America/Chicago")
         (-1, "1 day late"),
         (-4, "4 days late"),
         (-30, "30 days late"),
-        (-31, "Sat, Aug 15"),
+        (-31, "Late since Sat, Aug 15"),
     ],
 )
 def test_dates_are_relative_within_seven_days_ahead_and_thirty_back(days, words):
@@ -42,6 +42,13 @@ def test_a_due_date_is_text_twice_and_machine_readable_once():
     assert '<b class="late">4 days late</b>' in html
     assert '<time datetime="2026-09-11">Fri, Sep 11</time>' in html
     assert "late" not in waymark.due(TODAY, TODAY)
+
+
+def test_a_far_due_date_is_said_once():
+    assert waymark.due(date(2026, 10, 23), TODAY).count("Oct 23") == 1
+    long_ago = waymark.due(date(2026, 7, 24), TODAY)
+    assert '<b class="late">Late</b>' in long_ago
+    assert long_ago.count("Jul 24") == 1
 
 
 def test_times_are_in_the_viewers_zone():
