@@ -95,7 +95,7 @@ def relative_words(day: date, today: date) -> str:
         return f"In {days} days"
     if -BACK <= days < 0:
         return f"{-days} day{'s' if days < -1 else ''} late"
-    return day_words(day, today) if days > 0 else f"Late since {day_words(day, today)}"
+    return day_words(day, today) if days > 0 else f"{day_words(day, today)}, late"
 
 
 @register.simple_tag
