@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, Q
 
-from accounts.models import Account, Reroute, Roster, User
+from accounts.models import Account, Cover, Reroute, Roster, Team, User
 from adoption.models import Adoption, CheckIn, Checklist, Stage
 from lifecycle.guard import Ledger
 from lifecycle.milestones.models import Milestone, Notice
@@ -66,6 +67,11 @@ class Book:
                 "account_id",
             ),
         )
+
+    @cached_property
+    def people_changed(self) -> bool:
+        """MIL-4, MIL-6: whether colleagues, teams or cover changed, so that mail may leave at another hour."""
+        return any(isinstance(entry.row, User | Team | Cover) for entry in self.ledger.written.values())
 
     def today(self, account: Account) -> date:
         return self.now.astimezone(account.zone(self.roster)).date()

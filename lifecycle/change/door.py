@@ -11,6 +11,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import Account, Cover, Roster, Team, User
 from lifecycle.change import log
@@ -138,6 +139,11 @@ def _fed_by_people(ledger: Ledger) -> set[int]:
             users.add(entry.row.user_id)
     if not users and not teams:
         return set()
-    served = Account.objects.filter(csm__in=users) | Account.objects.filter(csm__team__in=teams)
+    served = Account.objects.filter(
+        Q(csm__in=users)
+        | Q(csm__team__in=teams)
+        | Q(csm__team__lead__in=users)
+        | Q(csm__team__manager__in=users)
+    )
     led = Account.objects.filter(milestones__status="open", milestones__owner__in=users)
     return set(served.values_list("pk", flat=True)) | set(led.values_list("pk", flat=True))

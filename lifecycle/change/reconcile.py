@@ -96,9 +96,10 @@ class _Reconciliation:
         due = row.due_on if isinstance(duty.due, Span) else duty.due
         was_act_by, remind_at = row.act_by, row.remind_at
         self._set(account, facts, duty, row, due)
-        if (row.due_on, row.act_by, row.owner_id, row.team_id) == (was_due, was_act_by, *was):
+        stays = (row.due_on, row.act_by, row.owner_id, row.team_id) == (was_due, was_act_by, *was)
+        if stays and not self.book.people_changed:
             row.remind_at = remind_at
-        if row.difference():
+        if row.difference() or row.remind_at != remind_at:
             self.changed.append(row)
         if row.due_on != was_due:
             self.moves.append(

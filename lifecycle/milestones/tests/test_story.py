@@ -41,9 +41,7 @@ class Cast:
         with clock.at(chicago("01-30 15:00")):
             team = make_team()
             self.joss = make_lead("joss@example.com", team=team, time_zone="America/Chicago")
-            self.imani = make_csm(
-                "imani@example.com", pool="core", team=team, time_zone="America/Chicago"
-            )
+            self.imani = make_csm("imani@example.com", pool="core", team=team, time_zone="America/Chicago")
 
     def adopt(self, name: str, **facts: object) -> Account:
         with clock.at(chicago("01-30 15:00")):
@@ -72,7 +70,9 @@ class Cast:
         now = clock.now()
         with change(account, by=self.joss, via="page", now=now) as work:
             today = work.today(work.account)
-            CheckIn.objects.get(account=work.account, day=day).record({"done_on": today}, now=now, today=today)
+            CheckIn.objects.get(account=work.account, day=day).record(
+                {"done_on": today}, now=now, today=today
+            )
 
 
 def walk(sink, *, until: date, script: dict[str, Callable[[], None]] | None = None) -> list[tuple]:
