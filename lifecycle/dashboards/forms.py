@@ -10,6 +10,7 @@ from crispy_forms.helper import FormHelper
 from django import forms
 from django.utils import timezone
 
+from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.guard import DomainModel
 from lifecycle.rules.refused import Refused
 
@@ -101,9 +102,10 @@ def save(form: MergingForm, act: Callable[[], None]) -> int:
 def shown(value: Any) -> str:
     """A stored value as a sentence quotes it."""
     if isinstance(value, datetime):
-        return f"{timezone.localtime(value):%b %d, %Y %H:%M}"
+        local = timezone.localtime(value)
+        return f"{shown(local.date())}, {time_words(local)}"
     if isinstance(value, date):
-        return f"{value:%b %d, %Y}"
+        return f"{value:%a, %b} {value.day}, {value.year}"
     if isinstance(value, list):
         return ", ".join(str(item).replace("_", " ") for item in value) or "nothing"
     return {None: "nothing", "": "nothing", True: "yes", False: "no"}.get(value, str(value))

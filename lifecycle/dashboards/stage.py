@@ -87,7 +87,11 @@ def checklist_context(
 def conflict_of(stage: Stage, item: str, no: Refused, given: dict[str, Any]) -> dict[str, Any]:
     """CHK-3: both values of an answer that somebody else changed meanwhile."""
     theirs = Answer.objects.filter(checklist__stage=stage, item=item).select_related("answered_by").first()
-    return {"text": no.text, "mine": given, "theirs": theirs if no.code == "changed" else None}
+    if theirs is None or no.code != "changed":
+        return {"text": no.text}
+    both = {"mine": given["value"], "theirs": theirs.value}
+    words = {f"{whose}_word": pdfs.WORDS.get(value, value) or "No answer" for whose, value in both.items()}
+    return {"text": no.text, "mine": given, "theirs": theirs, **words}
 
 
 def check_in_context(check_in: CheckIn, user: User, *, now: datetime) -> dict[str, Any]:
@@ -122,9 +126,7 @@ def _frame(stage: Stage, sheet: dict[str, Any], lacking: Any, user: User, *, now
         "due_day": _worked_by(stage, today),
         "book_by": day_words(book_by, today),
         "notice": notice,
-        "short_notice": at is not None
-        and stage.meeting_held is None
-        and now < at < now + timedelta(days=notice),
+        "short_notice": _short_notice(stage, days=notice),
         "for_them": f"{time_words(at.astimezone(theirs))} in {_city(theirs)}" if differs and at else "",
         "saved_at": _saved_at(stage, sheet["checklist"]),
         "today": today,

@@ -44,7 +44,7 @@
   const clock = () => new Date().toLocaleTimeString("en-US", { hour: "numeric", minute: "2-digit" });
   document.addEventListener("htmx:beforeRequest", () => say("Saving"));
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) say(`Saved at ${clock()}`);
+    if (event.detail.successful && event.detail.xhr.status < 400) say(`Saved at ${clock()}`);
     else if (event.detail.xhr.status === 0) say("Not saved: no connection. Your answer stays here; try again.");
     else if (event.detail.xhr.status >= 500) say("Not saved: the server had a problem. Try again.");
     else say("Not saved: see what is marked.");
