@@ -113,7 +113,7 @@ class AccountForm(forms.ModelForm):
     def _post_clean(self) -> None:
         """Validate as the model would, without writing into the instance: the verb does that inside the door."""
         probe = Account(**{name: value for name, value in self.cleaned_data.items() if name != "mrr"})
-        probe.pk = self.instance.pk
+        probe.pk, probe._state.adding = self.instance.pk, self.instance.pk is None
         skipped = [f.name for f in Account._meta.fields if f.name not in self.cleaned_data]
         try:
             probe.full_clean(exclude=skipped, validate_constraints=False)

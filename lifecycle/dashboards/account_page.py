@@ -65,6 +65,7 @@ def page(account: Account, *, viewer: User, now: datetime) -> dict[str, Any]:
         "rows": rows,
         "onboarding": onboarding,
         "contacts": Contact.objects.filter(account=account),
+        "masked": viewer.role in ("viewer", "admin"),  # security.md: they read no personal data
         "usage": UsageSnapshot.objects.filter(account=account).first(),
         "reroute": Reroute.objects.filter(
             account=account, accepted_at=None, kept_at=None, withdrawn_at=None
