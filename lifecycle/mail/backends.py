@@ -17,7 +17,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.mail.message import sanitize_address
 
-from lifecycle.mail.dispatch import (
+from lifecycle.mail.dispatch.handover import (
     FencedError,
     LaterError,
     NoAnswerError,

@@ -15,14 +15,8 @@ from accounts.models import User
 from lifecycle.mail.dispatch import Mail, register_kind
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone, Notice, Reminder
-from lifecycle.milestones.planner import (
-    AT_ONCE,
-    CLOSED,
-    DIGEST,
-    MOVED_FAR,
-    NOT_THEIRS,
-    Postroom,
-)
+from lifecycle.milestones.planner.bundling import AT_ONCE, CLOSED, DIGEST, MOVED_FAR, NOT_THEIRS
+from lifecycle.milestones.planner.postroom import Postroom
 
 NOTHING_LEFT = "Nothing was left to say when it was about to leave."
 ENDS = {"held": "held", "dead": "failed"}

@@ -14,10 +14,9 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime, parseaddr
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -26,6 +25,17 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from lifecycle import clock
+from lifecycle.mail.dispatch.handover import (
+    FencedError,
+    HandoverError,
+    LaterError,
+    NoAnswerError,
+    RejectedError,
+    Reply,
+    ServerFailingError,
+    Transport,
+)
+from lifecycle.mail.dispatch.kinds import KINDS, Mail
 from lifecycle.mail.models import Attempt, Circuit, Message
 
 log = logging.getLogger(__name__)
@@ -37,92 +47,6 @@ JITTER = 0.2
 UNANSWERED = "The sender stopped before the mail server's answer was noted."
 MAY_REPEAT = "It may have arrived already; it is sent again under the same Message-ID."
 ASK_A_PERSON = "It may have arrived already: somebody decides whether to send it again."
-
-
-class Mail(NamedTuple):
-    """What a kind of message says now."""
-
-    subject: str
-    text: str
-    html: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MessageKind:
-    """What the outbox must know of a kind of message without knowing its app.
-
-    `wanted` answers why it is no longer wanted ("" while it is), `render` what it says; both see the row as
-    claimed. `settled` is told, in the same transaction, that the row reached an end state.
-    """
-
-    wanted: Callable[[Message, datetime], str]
-    render: Callable[[Message, datetime], Mail]
-    settled: Callable[[Message, datetime], None]
-
-
-_kinds: dict[str, MessageKind] = {}
-
-
-def register_kind(
-    kind: str,
-    *,
-    wanted: Callable[[Message, datetime], str],
-    render: Callable[[Message, datetime], Mail],
-    settled: Callable[[Message, datetime], None] = lambda message, now: None,
-) -> None:
-    """Say how messages of a kind are checked, written and settled. Called by `LifecycleConfig.ready()`."""
-    _kinds[kind] = MessageKind(wanted, render, settled)
-
-
-# --- what a transport answers
-
-
-class Reply(NamedTuple):
-    """The server took the message."""
-
-    code: int
-    text: str
-    host: str
-
-
-class HandoverError(Exception):
-    """A message was not handed over: at which step, and with what reply."""
-
-    def __init__(self, phase: str, text: str, *, code: int | None = None, host: str = "") -> None:
-        super().__init__(text)
-        self.phase, self.text, self.code, self.host = phase, text, code, host
-
-
-class ServerFailingError(HandoverError):
-    """The server itself does not work (refused, 421, sign-in, TLS): no message is to blame."""
-
-
-class LaterError(HandoverError):
-    """The server does not want this message now."""
-
-
-class RejectedError(HandoverError):
-    """The server will never take this message."""
-
-
-class NoAnswerError(HandoverError):
-    """The content went out, the answer never came: nobody knows."""
-
-
-class FencedError(Exception):
-    """Somebody else owns the message by now: nothing may be sent."""
-
-
-class Transport(Protocol):
-    host: str
-
-    def deliver(self, sender: str, recipient: str, freeze: Callable[[], bytes]) -> Reply:
-        """Hand one message over. `freeze` is called once, right before the content goes out, and gives it."""
-
-    def close(self) -> None: ...
-
-
-# --- the loop
 
 
 def drain(
@@ -208,19 +132,16 @@ def _send(message: Message, transport: Transport) -> str:
     if message.recipient and not message.recipient.is_active:
         return _end(message, "suppressed", "The recipient no longer works here.", now=started)
     try:
-        if message.raw is None:
-            kind = _kinds[message.kind]
-            unwanted = kind.wanted(message, started)
-            if unwanted:
-                return _end(message, "cancelled", unwanted, now=started)
-            mail = kind.render(message, started)
+        raw, unwanted = _content(message, now=started)
     except Exception as problem:
         log.exception("message %s cannot be written", message.pk)
         error: HandoverError = LaterError("render", f"It could not be written: {type(problem).__name__}")
         return _again(message, error, now=clock.now())
 
+    if unwanted:
+        return _end(message, "cancelled", unwanted, now=started)
+
     def freeze() -> bytes:
-        raw = bytes(message.raw) if message.raw is not None else _write(message, mail, at=started)
         _mark_sending(message, raw)
         return raw
 
@@ -239,6 +160,15 @@ def _send(message: Message, transport: Transport) -> str:
     except NoAnswerError as error:
         return _unknown(message, error, now=clock.now())
     return _sent(message, reply, started, now=clock.now())
+
+
+def _content(message: Message, *, now: datetime) -> tuple[bytes, str]:
+    """The bytes to send, or why none are wanted: those of an earlier try that may have arrived, else anew."""
+    if message.raw is not None:
+        return bytes(message.raw), ""
+    kind = KINDS[message.kind]
+    unwanted = kind.wanted(message, now)
+    return (b"", unwanted) if unwanted else (_write(message, kind.render(message, now), at=now), "")
 
 
 def _write(message: Message, mail: Mail, *, at: datetime) -> bytes:
@@ -377,7 +307,7 @@ def _set(message: Message, states: tuple[str, ...], state: str, **values: Any) -
 
 
 def _settled(message: Message, now: datetime) -> None:
-    kind = _kinds.get(message.kind)
+    kind = KINDS.get(message.kind)
     if kind is not None:
         kind.settled(message, now)
 

@@ -1,34 +1,21 @@
-"""The planner: looks again at accounts whose time has come, plans reminders, bundles them into mails.
-
-Run by beat each minute and by the dispatch loop; any number of planners at any time plan the same rows once.
-"""
+"""Reminders that have come, as rows, and the mails that carry them (MIL-3, MIL-4, MIL-5)."""
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db import DatabaseError, connection, transaction
-
-from accounts.models import Account, Cover, Roster, User
-from lifecycle.change import change, change_many
+from accounts.models import User
+from lifecycle.change import change
 from lifecycle.events.models import Event
-from lifecycle.mail.models import Message, ServiceBeat
+from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone, Notice, Reminder
-from lifecycle.policies.models import PolicyVersion
-from lifecycle.rules.cadence import WorkCalendar
-from lifecycle.rules.policy import Policy
-from lifecycle.rules.reminders import DAY, PREPARE, Occasion, send_at
+from lifecycle.milestones.planner.postroom import Postroom
+from lifecycle.rules.reminders import DAY, PREPARE
 
-log = logging.getLogger(__name__)
-
-PLANNER = "planner"  # its ServiceBeat
-LOCK = 0x57415901
-CHUNK = 200
 BATCH = 5000
 ONE_DAY = timedelta(days=1)
 DIGEST, AT_ONCE = "digest", "now"
@@ -42,136 +29,6 @@ MOVED_FAR = "The date moved; a new reminder is planned."
 REVIVABLE = (CLOSED, NOT_THEIRS, INACTIVE)  # what may become true again
 
 
-class Sweep(NamedTuple):
-    """What a run of the planner did to reminders."""
-
-    planned: int = 0
-    superseded: int = 0
-
-
-def plan(now: datetime) -> int:
-    """MIL-2..5: pass due accounts through the door, plan reminders whose instant has come, bundle them into
-    mails. Answers how many were planned; safe to run at any time, by any number of processes."""
-    return sweep(now).planned
-
-
-def sweep(now: datetime) -> Sweep:
-    """As `plan`, telling also how many reminders were superseded by newer ones."""
-    if not _look_again(now):
-        return Sweep()
-    with transaction.atomic():
-        if not _alone():
-            return Sweep()
-        planning = _Planning(Postroom.load(now))
-        planning.remind()
-        planning.bundle()
-        ServiceBeat.mark(PLANNER, now=now)
-    return Sweep(planning.planned, planning.superseded)
-
-
-def _alone() -> bool:
-    """Whether this transaction is the only planner; SQLite has one writer anyway."""
-    if connection.vendor != "postgresql":
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-        return cursor.fetchone()[0]
-
-
-def _look_again(now: datetime) -> bool:
-    """MIL-2: accounts whose duties change by time alone; False when another planner is at work."""
-    seen = 0
-    while True:
-        with transaction.atomic():
-            if not _alone():
-                return False
-            due = Account.objects.filter(recheck_at__lte=now, pk__gt=seen).order_by("pk")
-            ids = list(due.values_list("pk", flat=True)[:CHUNK])
-            if not ids:
-                return True
-            _through_the_door(ids, now)
-            seen = ids[-1]
-
-
-def _through_the_door(ids: list[int], now: datetime) -> None:
-    try:
-        with change_many(ids, by=None, via="task", now=now):
-            pass
-    except DatabaseError:
-        raise
-    except Exception:
-        if len(ids) == 1:  # one broken account must not stop the mail of all others
-            log.exception("account %s cannot be looked at again", ids[0])
-            return
-        for account_id in ids:
-            _through_the_door([account_id], now)
-
-
-# --- who gets what, when
-
-
-@dataclass(frozen=True, slots=True)
-class Postroom:
-    """Everybody's hours, zones and leave: to whom and when a milestone's occasion is sent (MIL-3, MIL-6)."""
-
-    now: datetime
-    policy: Policy
-    roster: Roster
-    covers: dict[int, list[Cover]]
-
-    @classmethod
-    def load(cls, now: datetime) -> Postroom:
-        today = now.astimezone(UTC).date()
-        policy = PolicyVersion.in_force(today)
-        covers: dict[int, list[Cover]] = defaultdict(list)
-        since = today - timedelta(days=policy.reminders.look_back_days + 1)
-        for cover in Cover.objects.filter(to_on__gte=since).order_by("pk"):
-            covers[cover.user_id].append(cover)
-        return cls(now, policy, Roster.load(), covers)
-
-    def calendar(self, milestone: Milestone) -> WorkCalendar:
-        account = milestone.account
-        team = self.roster.team_of(account.csm_id) if account else None
-        return team.calendar(today=self.now.astimezone(UTC).date()) if team else WorkCalendar()
-
-    def occasion(self, milestone: Milestone, name: str) -> Occasion:
-        """The occasion of that name; the late ones go on for ever, so there is one."""
-        found = milestone.occasions(self.policy, self.calendar(milestone))
-        return next(occasion for occasion in found if occasion.name == name)
-
-    def speaks_on(self, milestone: Milestone, occasion: Occasion) -> date:
-        """The day on which an occasion is sent: its own, or the end of a snooze."""
-        return max(occasion.on, milestone.snoozed_until or occasion.on)
-
-    def recipients(self, milestone: Milestone, occasion: Occasion, on: date) -> list[User]:
-        """MIL-3, MIL-6: who gets it on that day: those whom the rules name, or who covers for them."""
-        csm_id = milestone.account.csm_id if milestone.account else None
-        named = milestone.audience(occasion, self.roster, csm_id=csm_id)
-        found = {self._cover_of(person, on).pk: None for person in named}
-        return [self.roster.users[pk] for pk in found]
-
-    def _cover_of(self, person: User, on: date) -> User:
-        seen = set()
-        while person.pk not in seen:
-            seen.add(person.pk)
-            for cover in self.covers.get(person.pk, ()):
-                substitute = self.roster.users[cover.substitute_id]
-                if cover.from_on <= on <= cover.to_on and substitute.is_active:
-                    person = substitute
-                    break
-        return person
-
-    def morning(self, person: User, on: date) -> datetime:
-        """MIL-4: when that person's mail of that day leaves."""
-        return send_at(on, hour=person.mail_hour(self.policy), zone=person.zone)
-
-    def next_morning(self, person: User) -> datetime:
-        return self.morning(person, person.today(self.now) + ONE_DAY)
-
-
-# --- reminders and mails
-
-
 @dataclass(slots=True)
 class _Due:
     """One occasion that has come for one person: its place in the schedule, and the day it speaks."""
@@ -182,7 +39,9 @@ class _Due:
 
 
 @dataclass
-class _Planning:
+class Planning:
+    """One run of the planner, inside its transaction."""
+
     room: Postroom
     planned: int = 0
     superseded: int = 0

@@ -1,0 +1,89 @@
+"""The planner: looks again at accounts whose time has come, plans reminders, bundles them into mails.
+
+Run by beat each minute and by the dispatch loop; any number of planners at any time plan the same rows once.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import DatabaseError, connection, transaction
+
+from accounts.models import Account
+from lifecycle.change import change_many
+from lifecycle.mail.models import ServiceBeat
+from lifecycle.milestones.planner.bundling import Planning
+from lifecycle.milestones.planner.postroom import Postroom
+
+log = logging.getLogger(__name__)
+
+PLANNER = "planner"  # its ServiceBeat
+LOCK = 0x57415901
+CHUNK = 200
+
+
+class Sweep(NamedTuple):
+    """What a run of the planner did to reminders."""
+
+    planned: int = 0
+    superseded: int = 0
+
+
+def plan(now: datetime) -> int:
+    """MIL-2..5: pass due accounts through the door, plan reminders whose instant has come, bundle them into
+    mails. Answers how many were planned; safe to run at any time, by any number of processes."""
+    return sweep(now).planned
+
+
+def sweep(now: datetime) -> Sweep:
+    """As `plan`, telling also how many reminders were superseded by newer ones."""
+    if not _look_again(now):
+        return Sweep()
+    with transaction.atomic():
+        if not _alone():
+            return Sweep()
+        planning = Planning(Postroom.load(now))
+        planning.remind()
+        planning.bundle()
+        ServiceBeat.mark(PLANNER, now=now)
+    return Sweep(planning.planned, planning.superseded)
+
+
+def _alone() -> bool:
+    """Whether this transaction is the only planner; SQLite has one writer anyway."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        return cursor.fetchone()[0]
+
+
+def _look_again(now: datetime) -> bool:
+    """MIL-2: accounts whose duties change by time alone; False when another planner is at work."""
+    seen = 0
+    while True:
+        with transaction.atomic():
+            if not _alone():
+                return False
+            due = Account.objects.filter(recheck_at__lte=now, pk__gt=seen).order_by("pk")
+            ids = list(due.values_list("pk", flat=True)[:CHUNK])
+            if not ids:
+                return True
+            _through_the_door(ids, now)
+            seen = ids[-1]
+
+
+def _through_the_door(ids: list[int], now: datetime) -> None:
+    try:
+        with change_many(ids, by=None, via="task", now=now):
+            pass
+    except DatabaseError:
+        raise
+    except Exception:
+        if len(ids) == 1:  # one broken account must not stop the mail of all others
+            log.exception("account %s cannot be looked at again", ids[0])
+            return
+        for account_id in ids:
+            _through_the_door([account_id], now)

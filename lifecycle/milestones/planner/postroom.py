@@ -1,0 +1,70 @@
+"""Who gets a milestone's reminder, and when (MIL-3, MIL-4, MIL-6)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from accounts.models import Cover, Roster, User
+from lifecycle.milestones.models import Milestone
+from lifecycle.policies.models import PolicyVersion
+from lifecycle.rules.cadence import WorkCalendar
+from lifecycle.rules.policy import Policy
+from lifecycle.rules.reminders import Occasion, send_at
+
+
+@dataclass(frozen=True, slots=True)
+class Postroom:
+    """Everybody's hours, zones and leave: to whom and when a milestone's occasion is sent (MIL-3, MIL-6)."""
+
+    now: datetime
+    policy: Policy
+    roster: Roster
+    covers: dict[int, list[Cover]]
+
+    @classmethod
+    def load(cls, now: datetime) -> Postroom:
+        today = now.astimezone(UTC).date()
+        policy = PolicyVersion.in_force(today)
+        covers: dict[int, list[Cover]] = defaultdict(list)
+        since = today - timedelta(days=policy.reminders.look_back_days + 1)
+        for cover in Cover.objects.filter(to_on__gte=since).order_by("pk"):
+            covers[cover.user_id].append(cover)
+        return cls(now, policy, Roster.load(), covers)
+
+    def calendar(self, milestone: Milestone) -> WorkCalendar:
+        account = milestone.account
+        team = self.roster.team_of(account.csm_id) if account else None
+        return team.calendar(today=self.now.astimezone(UTC).date()) if team else WorkCalendar()
+
+    def occasion(self, milestone: Milestone, name: str) -> Occasion:
+        """The occasion of that name; the late ones go on for ever, so there is one."""
+        found = milestone.occasions(self.policy, self.calendar(milestone))
+        return next(occasion for occasion in found if occasion.name == name)
+
+    def speaks_on(self, milestone: Milestone, occasion: Occasion) -> date:
+        """The day on which an occasion is sent: its own, or the end of a snooze."""
+        return max(occasion.on, milestone.snoozed_until or occasion.on)
+
+    def recipients(self, milestone: Milestone, occasion: Occasion, on: date) -> list[User]:
+        """MIL-3, MIL-6: who gets it on that day: those whom the rules name, or who covers for them."""
+        csm_id = milestone.account.csm_id if milestone.account else None
+        named = milestone.audience(occasion, self.roster, csm_id=csm_id)
+        found = {self._cover_of(person, on).pk: None for person in named}
+        return [self.roster.users[pk] for pk in found]
+
+    def _cover_of(self, person: User, on: date) -> User:
+        seen = set()
+        while person.pk not in seen:
+            seen.add(person.pk)
+            for cover in self.covers.get(person.pk, ()):
+                substitute = self.roster.users[cover.substitute_id]
+                if cover.from_on <= on <= cover.to_on and substitute.is_active:
+                    person = substitute
+                    break
+        return person
+
+    def morning(self, person: User, on: date) -> datetime:
+        """MIL-4: when that person's mail of that day leaves."""
+        return send_at(on, hour=person.mail_hour(self.policy), zone=person.zone)
