@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 from datetime import date, datetime, timedelta
-from functools import partial
 
 from accounts.models import Account
 from lifecycle.demo.book import customers
 from lifecycle.demo.people import make_people
-from lifecycle.demo.stories import SNAPSHOT_DAYS, Play, Story, take_snapshots
+from lifecycle.demo.stories import SNAPSHOT_DAYS, Deed, Play, Story, take_snapshots
 from lifecycle.milestones.models import Notice
 
 
@@ -166,7 +165,10 @@ def tell(number: int, *, now: datetime) -> None:
     for story in stories:
         PLOTS[story.customer.story](story)
     for days in SNAPSHOT_DAYS:
-        play.add(now - timedelta(days=days), partial(take_snapshots, stories, days))
+        at = now - timedelta(days=days)
+        play.add(
+            Deed(at, None, "api", None, lambda _, now, __, days=days: take_snapshots(stories, days, now))
+        )
     play.run()
     # Long ago told: nobody's first digest should be a history lesson.
     Notice.objects.filter(created_at__lt=now - timedelta(days=1)).delete()
