@@ -130,6 +130,12 @@ class CompleteForm(OnboardingForm):
         labels = {"training_completed_on": "Training completed on"}
         widgets = {"training_completed_on": date_input()}
 
+    def merge(self, row: Any) -> dict[str, Any]:
+        """While there is none, the offered day counts as entered when it is submitted, changed or not."""
+        if row.training_completed_on is None:
+            return {"training_completed_on": self.cleaned_data["training_completed_on"]}
+        return super().merge(row)
+
 
 class SentForm(OnboardingForm):
     """A mail was sent outside the app; `field` names the instant that says so."""
