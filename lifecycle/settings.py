@@ -144,6 +144,7 @@ except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True  # nothing asks for the others, and compressing takes seconds
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (
     "png",
     "webp",
@@ -181,7 +182,9 @@ def database() -> dict:
     config |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
     options = config.setdefault("OPTIONS", {})
     if value.startswith("sqlite"):
-        config["NAME"] = str(BASE_DIR / config["NAME"])
+        file = BASE_DIR / config["NAME"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        config["NAME"] = str(file)
         options |= {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",

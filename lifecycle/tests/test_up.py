@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -82,7 +83,7 @@ def get(port: int, path: str) -> http.client.HTTPResponse:
     try:
         connection.request("GET", path, headers={"Host": f"localhost:{port}"})
         answer = connection.getresponse()
-        answer.read()
+        answer.body = answer.read()
         return answer
     finally:
         connection.close()
@@ -92,9 +93,12 @@ def test_up_serves_pages_from_an_empty_folder_and_keeps_its_secret_to_itself(up,
     answer = get(up.port, "/auth/login/")
     assert answer.status == 200
     assert answer.getheader("Content-Security-Policy").startswith("default-src 'none'; script-src 'self'")
+    links = re.findall(r'"(/static/[^"]+)"', answer.body)
+    assert links and {get(up.port, link).status for link in links} == {200}
     secret = var_dir / "secret"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert len(secret.read_text()) >= 32
+    assert "imani@example.com" in up.output and "waymark demo 2026" in up.output
     assert stat.S_ISSOCK((var_dir / "valkey.sock").stat().st_mode)
     assert {file.stem for file in (var_dir / "log").glob("*.log")} == NAMES
     assert not list((ROOT / "var").glob("celerybeat*")), "beat keeps its schedule in VAR_DIR"
