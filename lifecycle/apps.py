@@ -10,7 +10,9 @@ class LifecycleConfig(AppConfig):
 
     def ready(self) -> None:
         from lifecycle.api import shown
+        from lifecycle.mail import emails as plain_mails
         from lifecycle.milestones import emails as digests
 
+        plain_mails.register()
         digests.register()
         shown.register()

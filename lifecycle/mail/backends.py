@@ -28,6 +28,7 @@ from lifecycle.mail.dispatch.handover import (
 
 CONNECT_SECONDS = 10
 REPLY_SECONDS = 300
+FAREWELL_SECONDS = 1
 TRY_LATER, FAILED = 400, 500
 CLOSING, TOO_BIG = 421, 552
 BROKEN = (smtplib.SMTPException, OSError)
@@ -155,6 +156,8 @@ class SmtpBackend(EmailBackend):
 
     def close(self) -> None:
         try:
+            if self.connection is not None and self.connection.sock is not None:
+                self.connection.sock.settimeout(patience(FAREWELL_SECONDS))
             super().close()
         except BROKEN:
             self._drop()

@@ -58,7 +58,7 @@ CLOCK_READS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"
 CLOCK_READS |= {("timezone", "now"), ("time", "time"), ("timezone", "localdate"), ("timezone", "localtime")}
 # Not the domain's time but a process's own: supervising children, rate of a loop, age of a session.
 OWN_CLOCK = ("lifecycle.clock", "lifecycle.supervisor", "lifecycle.middleware")
-EDGES = ("views", "api", "tasks", "commands", "health", "context", "auth", "dispatch")
+EDGES = ("views", "api", "tasks", "commands", "health", "context", "auth", "adapter", "dispatch")
 
 
 def sources() -> Iterator[tuple[str, str]]:

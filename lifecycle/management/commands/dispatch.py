@@ -19,7 +19,7 @@ DISPATCHER = "dispatcher"  # its ServiceBeat
 PAUSE_SECONDS = 2
 PLAN_EVERY = timedelta(seconds=10)
 BEAT_EVERY = timedelta(seconds=15)
-PATIENCE_SECONDS = 8  # for the mail under way, once asked to stop
+PATIENCE_SECONDS = 7  # for the mail under way, once asked to stop
 
 
 class Command(BaseCommand):
