@@ -36,6 +36,7 @@ CUSTOMERS = (
         "Cedar Family Practice", "kofi", 10, "250.00", "basic", LEARNING, "all_held", 12, True, True, CHICAGO
     ),
     Customer("Osprey Hollow Clinic", "luz", 72, "860.00", "standard", LEARNING, "first_closed", 75),
+    Customer("Stonewick Behavioral Health", "imani", 64, "640.00", "standard", LEARNING, "first_closed", 77),
     Customer("Copperline Physical Therapy", "imani", 58, "720.00", "standard", LEARNING, "first_closed", 87),
     Customer("Pell Street Pediatrics", "kofi", 9, "250.00", "basic", LEARNING, "untouched", 57, True, True),
     Customer("Quillstone Dental Group", "imani", 38, "640.00", "basic", LEARNING, "missed", 65),
@@ -66,7 +67,6 @@ CUSTOMERS = (
     Customer("Marrowick Hospice", "imani", 52, "610.00", "standard", LEARNING, "to_close", 33),
     Customer("Brindle Oak Oncology", "imani", 95, "1320.00", "premium", ALL, "all_held", 16),
     Customer("Thistledown Dermatology", "imani", 47, "560.00", "standard", LEARNING, "untouched", 21),
-    Customer("Stonewick Behavioral Health", "imani", 64, "640.00", "standard", LEARNING, "first_closed", 70),
     Customer("Ostrey Orthopedics", "imani", 110, "2340.00", "premium", THREE, "to_close", 94),
     Customer("Wrenfield Podiatry", "luz", 53, "570.00", "standard", LEARNING, "untouched", 34),
     Customer("Aldermoor Surgical Partners", "luz", 140, "2100.00", "premium", ALL, "recap_late", 94),

@@ -206,11 +206,10 @@ def _encoding(file: IO[bytes], head: bytes) -> str:
         ("utf-16-le", 1),
         ("utf-16-be", 0),
     ):  # no mark: every other byte of plain text is 0
-        if len(head) >= 4 and head[place::2].count(0) > 0.8 * (len(head) // 2) > head[1 - place :: 2].count(
-            0
-        ):
+        zeros, others = head[place::2].count(0), head[1 - place :: 2].count(0)
+        if len(head) >= 4 and zeros > 0.8 * (len(head) // 2) > others:
             return encoding
-    if len(re.findall(rb"[\x00-\x08\x0e-\x1f]", head)) > len(head) * BINARY_SHARE:
+    if len(re.findall(rb"[\x00-\x08\x0e-\x1f]", head)) > max(4, len(head) * BINARY_SHARE):
         raise NotATableError(f"{EXPECTED}, found bytes that are no text.")
     return "utf-8" if _is_utf8(file) else "cp1252"
 

@@ -77,8 +77,9 @@ def upsert_accounts(
     """
     outcome = Outcome()
     todo = _last_of_each(incoming, outcome)
-    for start in range(0, len(todo), len(todo) if atomic else CHUNK):
-        chunk = todo[start:] if atomic else todo[start : start + CHUNK]
+    size = max(len(todo), 1) if atomic else CHUNK
+    for start in range(0, len(todo), size):
+        chunk = todo[start : start + size]
         outcome.add(_land_or_retry(chunk, by=by, via=via, now=now, atomic=atomic, dry_run=dry_run))
     if atomic and outcome.failed:
         outcome.created = outcome.updated = outcome.unchanged = 0
