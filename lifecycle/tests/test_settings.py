@@ -202,3 +202,9 @@ def test_the_tests_run_on_the_versions_that_people_run():
         return {line.removesuffix(" \\") for line in lines if "==" in line}
 
     assert versions("requirements.txt") <= versions("requirements-dev.txt")
+
+
+def test_a_deployment_on_https_has_nothing_to_warn_about(tmp_path):
+    given = {"SECRET_KEY": KEY + "abcdefghij1234567890", "BASE_URL": "https://waymark.example.com"}
+    done = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **given)
+    assert done.returncode == 0, done.stderr

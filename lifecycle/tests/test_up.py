@@ -83,7 +83,7 @@ def get(port: int, path: str) -> http.client.HTTPResponse:
     try:
         connection.request("GET", path, headers={"Host": f"localhost:{port}"})
         answer = connection.getresponse()
-        answer.body = answer.read()
+        answer.body = answer.read().decode()
         return answer
     finally:
         connection.close()
