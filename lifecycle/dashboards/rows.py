@@ -143,7 +143,7 @@ def _why_stage(row: Milestone, scene: Scene) -> str:
     stage = scene.stages[row.source_id]
     if stage.meeting_scheduled_at and stage.meeting_held is None:
         return f"Day {scene.day_of(stage)}. Meeting is {scene.when(stage.meeting_scheduled_at)}."
-    return f"Day {scene.day_of(stage)} of {row.day}."
+    return f"Day {scene.day_of(stage)}. Due on day {row.day}."
 
 
 def _why_check_in(row: Milestone, scene: Scene) -> str:

@@ -59,8 +59,9 @@ def screenshot():
 
     def shoot(page, name):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.evaluate("window.scrollTo(0, 0)")
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", theme)
             # as it stands: hiding the caret would leave style attributes behind, which the CSP then reports
             page.screenshot(path=SCREENSHOTS / f"{name}-{theme}.png", full_page=True, caret="initial")

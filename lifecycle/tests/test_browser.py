@@ -92,7 +92,7 @@ def test_from_a_new_account_to_day_0(page, visit, sign_in, imani, screenshot):
     visit(reverse("accounts:detail", args=[account.pk]))
     page.get_by_role("button", name=re.compile("Why")).click()
     expect(page.locator("#why")).to_be_visible()
-    expect(page.locator("#why")).to_contain_text("service level Premium is Standard or Premium")
+    expect(page.locator("#why")).to_contain_text("Service level is Premium")
     screenshot(page, "account-why")
     page.keyboard.press("Escape")
     expect(page.locator("#why")).to_be_hidden()
