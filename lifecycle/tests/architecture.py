@@ -56,6 +56,7 @@ RAW_SQL = (
 )
 CLOCK_READS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today")}
 CLOCK_READS |= {("timezone", "now"), ("time", "time")}
+HERE_AND_NOW = {"localdate", "localtime"}  # where they are given no instant
 # Not the domain's time but a process's own: supervising children, rate of a loop, age of a session.
 OWN_CLOCK = ("lifecycle.clock", "lifecycle.supervisor", "lifecycle.middleware")
 EDGES = ("views", "api", "tasks", "commands", "health", "context", "auth", "adapter", "dispatch")
@@ -139,9 +140,8 @@ def _forbidden_calls(module: str, text: str) -> Iterator[str]:
             yield f"{module} imports {node.module}"
         if isinstance(node, ast.ImportFrom) and "contenttypes" in (node.module or ""):
             yield f"{module} uses content types: no generic foreign keys"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
-            if node.func.attr in {"localdate", "localtime"}:  # without an instant they mean this one
-                yield f"{module} reads the clock past lifecycle.clock"
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in HERE_AND_NOW and not node.args:
+            yield f"{module} reads the clock past lifecycle.clock"
         if isinstance(node, ast.Attribute):
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
             if node.attr == "get_model":
