@@ -3,7 +3,11 @@
 from allauth.account.views import login
 from django.urls import include, path
 
+from lifecycle.dashboards import health
+
 urlpatterns = [
+    path("livez", health.livez, name="livez"),
+    path("healthz", health.healthz, name="healthz"),
     path("api/", include("lifecycle.api.urls")),
     path("auth/", include("allauth.urls")),
     path("sign-in/", login, name="sign-in"),

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from accounts.models import User
 from lifecycle.mail.dispatch import Mail, register_kind
@@ -138,7 +139,7 @@ def render(message: Message, now: datetime) -> Mail:
         "today": _day(today),
         "groups": [(name, groups[name]) for name in GROUPS if groups[name]],
         "notices": [_told(notice) for notice in notices],
-        "my_day": f"{settings.BASE_URL}/day/",
+        "my_day": settings.BASE_URL + reverse("dashboards:day"),
     }
     return Mail(
         subject=_subject(groups, len(notices)),
@@ -185,8 +186,8 @@ def _when(milestone: Milestone, today: date) -> str:
 
 
 def _told(notice: Notice) -> dict[str, str]:
-    url = f"{settings.BASE_URL}/accounts/{notice.account_id}/" if notice.account_id else ""
-    return {"text": _flat(notice.text), "url": url}
+    page = reverse("accounts:detail", args=[notice.account_id]) if notice.account_id else ""
+    return {"text": _flat(notice.text), "url": page and settings.BASE_URL + page}
 
 
 def _subject(groups: dict[str, list[Line]], told: int) -> str:
@@ -198,16 +199,19 @@ def _subject(groups: dict[str, list[Line]], told: int) -> str:
     return f"{settings.SITE_NAME}: {', '.join(parts)}"
 
 
+PAGES = {"stage": "adoption:stage", "check_in": "adoption:check-in"}
+
+
 def path_of(milestone: Milestone) -> str:
     """The page on which a duty is done."""
-    account = f"/accounts/{milestone.account_id}/"
-    pages = {
-        "stage": f"{account}adoption/{milestone.day}/",
-        "check_in": f"{account}check-ins/{milestone.day}/",
-        "onboarding": f"{account}onboarding/",
-        "reroute": "/team/",
-    }
-    return pages.get(milestone.source_type, account if milestone.account_id else "/day/")
+    if milestone.account_id is None:
+        return reverse("dashboards:day")
+    if milestone.kind == "prepare_checklist":
+        return reverse("adoption:checklist", args=[milestone.account_id, milestone.day])
+    if milestone.source_type in PAGES:
+        return reverse(PAGES[milestone.source_type], args=[milestone.account_id, milestone.day])
+    page = "onboarding:page" if milestone.source_type == "onboarding" else "accounts:detail"
+    return reverse(page, args=[milestone.account_id])
 
 
 def _day(day: date) -> str:

@@ -6,7 +6,7 @@ Run by beat each minute and by the dispatch loop; any number of planners at any 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import DatabaseError, connection, transaction
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 PLANNER = "planner"  # its ServiceBeat
 LOCK = 0x57415901
 CHUNK = 200
+LATE_AFTER = timedelta(minutes=15)
 
 
 class Sweep(NamedTuple):
@@ -49,6 +50,12 @@ def sweep(now: datetime) -> Sweep:
         planning.bundle()
         ServiceBeat.mark(PLANNER, now=now)
     return Sweep(planning.planned, planning.superseded)
+
+
+def is_late(now: datetime) -> bool:
+    """MIL-7: no planner, beat's or the loop's, ran within fifteen minutes."""
+    age = ServiceBeat.age(PLANNER, now=now)
+    return age is None or age > LATE_AFTER
 
 
 def _alone() -> bool:
