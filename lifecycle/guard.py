@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db import models
@@ -190,9 +191,11 @@ class DomainModel(models.Model):
 
     def remember(self) -> None:
         """Take the present values as those of the database."""
-        loaded = self.__dict__
+        values = self.__dict__
         self._loaded = {
-            f.attname: _frozen(loaded[f.attname]) for f in self._meta.concrete_fields if f.attname in loaded
+            name: _frozen(value) if isinstance(value := values[name], list | dict) else value
+            for name in _attnames(type(self))
+            if name in values
         }
 
     def remembered(self, name: str) -> Any:
@@ -205,7 +208,7 @@ class DomainModel(models.Model):
         return {
             name: before
             for name, before in known.items()
-            if name not in self.quiet and _frozen(self.__dict__.get(name)) != before
+            if name not in self.quiet and self.__dict__.get(name) != before
         }
 
     @classmethod
@@ -267,6 +270,11 @@ class DomainModel(models.Model):
         return bool(
             getattr(self, "signs_in", False) and update_fields and set(update_fields) <= SIGN_IN_FIELDS
         )
+
+
+@cache
+def _attnames(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
 
 
 def _frozen(value: Any) -> Any:
