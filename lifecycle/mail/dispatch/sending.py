@@ -44,6 +44,7 @@ SMTP = "smtp"  # the circuit's name
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720))
 MOST_TRIES = len(BACKOFF) + 1
 JITTER = 0.2
+UNTRIED = ("expired", "suppressed", "cancelled")
 UNANSWERED = "The sender stopped before the mail server's answer was noted."
 MAY_REPEAT = "It may have arrived already; it is sent again under the same Message-ID."
 ASK_A_PERSON = "It may have arrived already: somebody decides whether to send it again."
@@ -65,8 +66,9 @@ def drain(
     with nullcontext() if now is None else clock.at(now):
         transport: Transport = import_string(settings.MAIL_TRANSPORT)()
         try:
+            admitted = False
             while not stopping() and (limit is None or ended.total() < limit):
-                if not Circuit.admits(SMTP, now=clock.now()):
+                if not admitted and not Circuit.admits(SMTP, now=clock.now()):
                     ended["waiting"] += 1
                     break
                 message = claim(now=clock.now())
@@ -76,6 +78,7 @@ def drain(
                 ended[outcome] += 1
                 if outcome == "waiting":
                     break
+                admitted = outcome in UNTRIED  # a probe that asked nothing of the server is still to be made
         finally:
             transport.close()
     return ended

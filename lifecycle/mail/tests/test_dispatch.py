@@ -279,6 +279,16 @@ def test_a_refused_connection_probes_once_a_minute_oldest_first(server):
     assert [r.recipient for r in server.received] == [f"d{n}@example.com" for n in range(3)]
 
 
+def test_what_expired_meanwhile_uses_up_no_probe(server):
+    server.answers["HELLO"] = "554 go away"
+    for n in range(3):
+        due_message(f"d{n}@example.com", now=NOW, number=n, expires_at=NOW + MINUTE)
+    assert drain(now=NOW) == {"waiting": 1}
+    due_message("d3@example.com", now=NOW, number=3)
+    server.answers.clear()
+    assert drain(now=NOW + MINUTE) == {"expired": 3, "sent": 1}
+
+
 def test_a_server_without_starttls_gets_nothing(server, settings):
     settings.EMAIL_USE_TLS = True
     due_message("dana@example.com", now=NOW)

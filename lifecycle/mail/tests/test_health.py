@@ -17,7 +17,8 @@ def test_livez_asks_nothing_of_the_database(client, django_assert_num_queries):
 
 
 @pytest.mark.parametrize(
-    ("when", "status"), [("02-15 08:00", 200), ("02-15 08:15", 200), ("02-15 08:16", 503)]
+    ("when", "status"),
+    [("02-15 08:00", 200), ("02-15 08:15", 200), ("02-15 08:16", 503), ("02-14 08:00", 503)],
 )
 def test_mil_7_healthz_complains_when_no_planner_ran_for_fifteen_minutes(client, when, status):
     plan(chicago("02-15 08:00"))
