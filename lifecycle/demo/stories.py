@@ -183,14 +183,18 @@ class Story:
             recap_sent_at=self.at(on, 16),
         )
 
-    def trainings_held(self, days: list[date]) -> None:
-        """The first trainings that the products require, one a day."""
+    def trainings_held(self, days: list[date], *, completed: bool = False) -> None:
+        """The first trainings that the products require, held on these days; the last day perhaps completes."""
 
         def act(account: Account, now: datetime, today: date) -> None:
             here = TrainingSession.objects.filter(account=account).order_by("pk")
             for session, on in zip(here, days, strict=False):
                 held = {"completed_on": on, "participants": CONTACTS[self.number % len(CONTACTS)]}
                 session.record({**held, "recording_confirmed": True, "recap_sent_at": now}, today=today)
+            if completed:
+                Onboarding.objects.get(account=account).record(
+                    {"training_completed_on": days[-1]}, today=today
+                )
 
         self.do(self.at(days[-1], 16), act)
 
@@ -199,10 +203,8 @@ class Story:
         self.sign(self.workday(self.zero - timedelta(days=27)))
         self.call_held(self.workday(self.zero - timedelta(days=19)))
         first = self.workday(self.zero - timedelta(days=8))
-        self.trainings_held(
-            [first, first, self.zero, self.zero] if len(self.customer.products) > 2 else [first, self.zero]
-        )
-        self.onboarding(self.at(self.zero, 17), training_completed_on=self.zero)
+        held = [first, first, self.zero, self.zero] if len(self.customer.products) > 2 else [first, self.zero]
+        self.trainings_held(held, completed=True)
 
     def due(self, day: int) -> date:
         return self.zero + timedelta(days=day)
