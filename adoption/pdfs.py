@@ -22,6 +22,7 @@ from accounts.models import Account, User
 from adoption.models import Answer, Checklist, ChecklistExport, ChecklistTemplate, Stage
 from adoption.models.checklist import template_key
 from lifecycle.change import change
+from lifecycle.machine import PANGO
 from lifecycle.rules.refused import Refused
 from onboarding.models import PRODUCT_NAMES
 
@@ -30,8 +31,7 @@ MOST_LISTED = 4  # in the two boxes on top; the tables below have all
 FONTS = tuple(f"vendor/inter/inter-latin{part}-wght-normal.woff2" for part in ("", "-ext"))
 BUNDLED = {"css/checklist-pdf.css": "text/css", **dict.fromkeys(FONTS, "font/woff2")}
 NO_PANGO = (
-    "PDFs need the system library Pango, which is missing here. "
-    "Type: sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+    f"PDFs need the system library Pango, which is missing here. Type: sudo apt-get install {' '.join(PANGO)}"
 )
 UNSAFE_IN_NAMES = re.compile(r'[\\/:*?"<>|]+')
 
