@@ -36,7 +36,6 @@ from lifecycle.rules.policy import LEVELS
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS
 
-GIVEN_BY_LEADS = ("csm", "churned_on")
 MASK, MASKED = "***", ("email", "phone")
 
 
@@ -160,13 +159,12 @@ class AccountViewSet(Updated, Resource):
 
     def _refuse_what_leads_do(self, account: Account, values: dict[str, Any]) -> None:
         """security.md: a CSM asks for another owner or for churn; a lead or CS Ops does it."""
-        if self.request.user.role not in LEADING_ROLES:
-            own = self.request.user if account.pk is None else None
-            for name in GIVEN_BY_LEADS:
-                if name in values and values[name] not in (getattr(account, name), own, None):
-                    raise PermissionDenied
-                if name in values and values[name] is None and name == "churned_on" and account.churned_on:
-                    raise PermissionDenied
+        if self.request.user.role in LEADING_ROLES:
+            return
+        own = self.request.user if account.pk is None else None
+        allowed = {"csm": (account.csm, own, None), "churned_on": (account.churned_on,)}
+        if any(values[name] not in allowed[name] for name in allowed if name in values):
+            raise PermissionDenied
 
     @writes
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -200,6 +198,7 @@ class AccountViewSet(Updated, Resource):
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Brings an archived account back; on any other it changes nothing."""
+        self.refuse_body()
         return self.write(lambda account, work: account.restore())
 
     @extend_schema(

@@ -70,6 +70,8 @@ class MayCall(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         if not (request.user and request.user.is_authenticated):
             return False
+        if not hasattr(view, request.method.lower()):
+            return True  # nobody may: the view says 405
         action = getattr(view, "action", None) or request.method.lower()
         reads = request.method in SAFE_METHODS
         scope = getattr(view, "scopes", {}).get(action, "read" if reads else "write")

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.validators import URLValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -51,7 +52,11 @@ class Email(Line, serializers.EmailField):
 
 
 class Link(Line, serializers.URLField):
-    """A web address."""
+    """A web address, to be opened by a browser."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators.append(URLValidator(("https", "http")))
 
 
 class Flag(serializers.BooleanField):

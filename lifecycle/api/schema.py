@@ -100,6 +100,12 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """Add to every operation what all have in common: problems, ETags, conditions, the plan of a dry run."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"], schemas["Plan"] = PROBLEM, PLAN
+    for name, schema in schemas.items():
+        if name.endswith("Request") and schema.get("type") == "object":
+            schema["additionalProperties"] = False  # unknown fields are refused
+        for shape in schema.get("properties", {}).values():
+            if "oneOf" in shape:  # an empty text is of any format, where formats only annotate
+                shape["anyOf"] = shape.pop("oneOf")
     failed = {
         "description": "A problem.",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},

@@ -25,6 +25,7 @@ from lifecycle.api.etags import etag, is_conditional, is_known, refuse_stale
 from lifecycle.api.filters import DeclaredFilters, Filter, declared
 from lifecycle.api.pages import PARAMETERS, CursorPages
 from lifecycle.api.problems import MOST_BYTES, BadParameter, TooLarge
+from lifecycle.api.serializers import StrictSerializer
 from lifecycle.change import Work, change
 
 DRY_RUN = OpenApiParameter(
@@ -182,6 +183,11 @@ class Resource(Api, GenericViewSet):
         serializer = self.get_serializer(row, data=self.request.data, partial=partial)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
+
+    def refuse_body(self) -> None:
+        """For actions that take none: what is not read must not be sent."""
+        if self.request.data:
+            StrictSerializer(data=self.request.data).is_valid(raise_exception=True)
 
     def write(self, act: Callable[[Any, Work], None]) -> Response:
         """Change the row that the address names: found, locked with its account, compared with If-Match, changed."""

@@ -94,6 +94,7 @@ class MilestoneViewSet(Resource):
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Declares a duty done that is done by hand, or a mail as sent outside the app; 409 for any other."""
+        self.refuse_body()
         return self.write(_complete)
 
 
