@@ -16,3 +16,5 @@ urlpatterns = [
     path("", include("adoption.urls")),
     path("", include("lifecycle.dashboards.urls")),
 ]
+handler400 = "lifecycle.api.problems.bad_request"
+handler500 = "lifecycle.api.problems.server_error"

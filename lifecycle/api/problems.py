@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions
@@ -25,6 +26,12 @@ class TooLarge(exceptions.APIException):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_detail = "A request may carry at most 10 MB."
     default_code = "too_large"
+
+
+class LengthRequired(exceptions.APIException):
+    status_code = HTTPStatus.LENGTH_REQUIRED
+    default_detail = "Say how long the body is (Content-Length)."
+    default_code = "length_required"
 
 
 class Stale(exceptions.APIException):
@@ -151,3 +158,17 @@ def answer(status: int, detail: str, code: str) -> JsonResponse:
 
 def is_api(request: HttpRequest) -> bool:
     return request.path_info.startswith("/api/")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before any view (a foreign host, a malformed request)."""
+    if is_api(request):
+        return answer(400, "The request cannot be read.", "bad_request")
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What fails outside the views: a problem under /api/, a page elsewhere."""
+    if is_api(request):
+        return answer(500, "Something went wrong here. It has been logged.", "error")
+    return defaults.server_error(request)

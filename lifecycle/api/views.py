@@ -24,7 +24,7 @@ from lifecycle import clock
 from lifecycle.api.etags import etag, is_conditional, is_known, refuse_stale
 from lifecycle.api.filters import DeclaredFilters, Filter, declared
 from lifecycle.api.pages import PARAMETERS, CursorPages
-from lifecycle.api.problems import MOST_BYTES, BadParameter, TooLarge
+from lifecycle.api.problems import MOST_BYTES, BadParameter, LengthRequired, TooLarge
 from lifecycle.api.serializers import StrictSerializer
 from lifecycle.change import Work, change
 
@@ -50,7 +50,9 @@ class Api(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
-            raise TooLarge()
+            raise TooLarge
+        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+            raise LengthRequired  # else the body would be taken for empty
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
 

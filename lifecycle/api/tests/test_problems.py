@@ -66,6 +66,11 @@ def test_more_than_10_mb_is_413(people, api):
     problem(client.post(ACCOUNTS, body, content_type="application/json"), 400)
 
 
+def test_a_body_of_unknown_length_is_411_not_empty(people, api):
+    client = api(people.ops)
+    problem(client.generic("POST", ACCOUNTS, HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH=""), 411)
+
+
 def test_a_pointer_escapes_what_the_rfc_says(people, api):
     shown = problem(api(people.ops).patch(account_url(people), {"a/b~c.d": 1}), 400)
     assert shown["errors"] == [
@@ -98,3 +103,8 @@ def test_a_contradicting_state_is_409_with_its_code(people, api):
 def test_a_header_of_a_later_feature_does_no_harm(people, api):
     body = {"name": "Cedar", "contracted_users": 10, "mrr": "250.00"}
     assert api(people.ops).post(ACCOUNTS, body, HTTP_IDEMPOTENCY_KEY="k").status_code == 201
+
+
+def test_what_fails_before_any_view_is_a_problem_too(people, api):
+    answer = api(people.ops).get(ACCOUNTS, HTTP_HOST="elsewhere.example")
+    assert problem(answer, 400)["detail"]
