@@ -20,7 +20,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import Account, User
 from adoption.models import Answer, Checklist, ChecklistExport, ChecklistTemplate, Stage
-from adoption.models.checklist import template_key
+from adoption.models.checklist import FEEDBACK, template_key
 from lifecycle.change import change
 from lifecycle.machine import PANGO
 from lifecycle.rules.refused import Refused
@@ -55,9 +55,9 @@ def sheet(stage: Stage, *, fillable: bool = False) -> dict[str, Any]:
     Nothing is written: a checklist that has not begun shows the newest template (CHK-2).
     """
     checklist, answers = _begun(stage)
-    earlier_stage, earlier = _earlier(stage)
+    earlier_stage, earlier, asked = _earlier(stage)
     account = stage.account
-    sections = [_section(s, answers, earlier) for s in checklist.template.sections_for(account)]
+    sections = [_section(s, answers, earlier, asked) for s in checklist.template.sections_for(account)]
     items = [item for section in sections for item in section["items"]]
     moved = {way: [item for item in items if item["moved"] == way] for way in ("improved", "slipped")}
     to_do = moved["slipped"] + [i for i in items if i["value"] == "no" and i["moved"] != "slipped"]
@@ -171,28 +171,39 @@ def _begun(stage: Stage) -> tuple[Checklist, dict[str, Answer]]:
         template = ChecklistTemplate.newest(template_key(stage, stage.account))
         checklist = Checklist(account=stage.account, stage=stage, template=template)
     checklist.account = stage.account
-    return checklist, _answers(checklist)
+    answers = _answers(checklist)
+    for item, name in FEEDBACK.items():  # STAGE-6: feedback that came another way than over the checklist
+        if item not in answers and stage.feedback.get(name):
+            answers[item] = Answer(item=item, value=stage.feedback[name], version=0)
+    return checklist, answers
 
 
 def _answers(checklist: Checklist) -> dict[str, Answer]:
     return {answer.item: answer for answer in checklist.answers.all()} if checklist.pk else {}
 
 
-def _earlier(stage: Stage) -> tuple[Stage | None, dict[str, Answer]]:
-    """CHK-5: the checklist this one is compared with."""
+def _earlier(stage: Stage) -> tuple[Stage | None, dict[str, Answer], set[str]]:
+    """CHK-5: the checklist this one is compared with: its stage, its answers, and what it asked."""
     found = (
         Checklist.objects.select_related("stage", "template")
         .filter(stage__adoption=stage.adoption_id, stage__day__lt=stage.day, stage__cancelled_at=None)
         .order_by("-stage__day")
         .first()
     )
-    return (found.stage, _answers(found)) if found else (None, {})
+    if found is None:
+        return None, {}, set()
+    found.account = stage.account
+    return found.stage, _answers(found), set(found.items())
 
 
 def _section(
-    section: dict[str, Any], answers: dict[str, Answer], earlier: dict[str, Answer]
+    section: dict[str, Any], answers: dict[str, Answer], earlier: dict[str, Answer], asked: set[str]
 ) -> dict[str, Any]:
-    items = [_item(item, answers.get(item["key"]), earlier.get(item["key"])) for item in section["items"]]
+    items = [
+        _item(item, answers.get(item["key"]), earlier.get(item["key"]))
+        | {"new": bool(asked) and item["key"] not in asked}
+        for item in section["items"]
+    ]
     return {
         "key": section["key"],
         "title": section["title"],

@@ -4,7 +4,7 @@ import pytest
 
 from adoption import pdfs
 from adoption.models import ChecklistTemplate
-from adoption.tests.factories import answer, make_stages
+from adoption.tests.factories import answer, make_stages, record
 
 pytestmark = pytest.mark.django_db
 LARGEST, SMALLEST = 26, 18
@@ -66,3 +66,19 @@ def test_cad_3_a_regular_account_on_basic_works_its_60_with_the_final_checklist(
 def test_stage_6_feedback_typed_on_the_checklist_is_part_of_the_stage():
     stage = answer(make_stages()[0], {"bugs": "The report is slow.", "ideas": "Bulk upload"})
     assert stage.feedback == {"bugs": "The report is slow.", "workflow": "", "suggestions": "Bulk upload"}
+
+
+def test_stage_6_feedback_that_came_another_way_is_on_the_checklist_too():
+    stage = record(
+        make_stages()[0], feedback={"bugs": "The report is slow.", "workflow": "", "suggestions": ""}
+    )
+    shown = {item["key"]: item for section in pdfs.sheet(stage)["sections"] for item in section["items"]}
+    assert (shown["bugs"]["value"], shown["bugs"]["version"]) == ("The report is slow.", 0)
+
+
+def test_chk_5_a_question_left_open_at_day_30_was_open_and_is_not_new():
+    first, final = make_stages()
+    answer(first, {"exploring": "no"})
+    shown = {item["key"]: item for section in pdfs.sheet(final)["sections"] for item in section["items"]}
+    assert (shown["exploring"]["was"], shown["exploring"]["new"]) == ("no", False)
+    assert (shown["dashboard_trend"]["was"], shown["dashboard_trend"]["new"]) == ("", False)
