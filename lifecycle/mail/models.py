@@ -103,6 +103,7 @@ class Circuit(models.Model):
     """Whether a mail server is failing. While open, one message a minute probes it and no try is counted."""
 
     PROBE_SECONDS = 60
+    FREELY, PROBE = "freely", "probe"
 
     name = models.CharField(max_length=40, unique=True)
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -110,14 +111,14 @@ class Circuit(models.Model):
     reason = models.CharField(max_length=500, blank=True)
 
     @classmethod
-    def admits(cls, name: str, *, now: datetime) -> bool:
-        """Whether a message may be tried now; of several askers one a minute while the circuit is open."""
+    def admits(cls, name: str, *, now: datetime) -> str:
+        """How a message may be tried now: FREELY, as the PROBE of an open circuit (one asker a minute), or ""."""
         circuit = cls.objects.filter(name=name).first()
         if circuit is None or circuit.opened_at is None:
-            return True
+            return cls.FREELY
         next_probe = now + timedelta(seconds=cls.PROBE_SECONDS)
         turn = cls.objects.filter(name=name, opened_at__isnull=False, probe_at__lte=now)
-        return turn.update(probe_at=next_probe) == 1
+        return cls.PROBE if turn.update(probe_at=next_probe) == 1 else ""
 
     @classmethod
     def trip(cls, name: str, reason: str, *, now: datetime) -> bool:

@@ -66,19 +66,25 @@ def drain(
     with nullcontext() if now is None else clock.at(now):
         transport: Transport = import_string(settings.MAIL_TRANSPORT)()
         try:
-            admitted = False
+            admitted = ""
             while not stopping() and (limit is None or ended.total() < limit):
-                if not admitted and not Circuit.admits(SMTP, now=clock.now()):
+                at = clock.now()
+                admitted = admitted or Circuit.admits(SMTP, now=at)
+                if not admitted:
                     ended["waiting"] += 1
                     break
-                message = claim(now=clock.now())
+                message = claim(now=at)
                 if message is None:
                     break
-                outcome = _send(message, transport)
+                outcome = _send(message, transport, started=at)
                 ended[outcome] += 1
                 if outcome == "waiting":
                     break
-                admitted = outcome in UNTRIED  # a probe that asked nothing of the server is still to be made
+                if outcome in UNTRIED:
+                    continue  # the server was not asked anything: a probe is still to be made
+                if admitted == Circuit.PROBE:
+                    Circuit.close(SMTP)
+                admitted = ""
         finally:
             transport.close()
     return ended
@@ -89,7 +95,7 @@ UPDATE {table} SET state = 'claimed', claim = %s, attempts = attempts + 1, lease
 WHERE id = (
     SELECT id FROM {table} WHERE state IN ('due', 'retry') AND not_before <= %s AND channel = 'mail'
     ORDER BY not_before, id LIMIT 1 {lock}
-) AND state IN ('due', 'retry') RETURNING id
+) AND state IN ('due', 'retry') RETURNING *
 """
 
 
@@ -101,10 +107,8 @@ def claim(*, now: datetime) -> Message | None:
         table=connection.ops.quote_name(Message._meta.db_table), lock="FOR UPDATE SKIP LOCKED" if skip else ""
     )
     at = connection.ops.adapt_datetimefield_value
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [token, at(now + lease()), at(now)])
-        row = cursor.fetchone()
-    return Message.objects.select_related("recipient").get(pk=row[0]) if row else None
+    claimed = Message.objects.raw(sql, [token, at(now + lease()), at(now)])
+    return next(iter(claimed), None)
 
 
 def lease() -> timedelta:
@@ -128,8 +132,7 @@ def reap(*, now: datetime) -> Counter[str]:
 # --- one message
 
 
-def _send(message: Message, transport: Transport) -> str:
-    started = clock.now()
+def _send(message: Message, transport: Transport, *, started: datetime) -> str:
     if message.expires_at and message.expires_at <= started:
         return _end(message, "expired", "It was too late to make sense.", now=started)
     if message.recipient and not message.recipient.is_active:
@@ -202,7 +205,7 @@ def _mark_sending(message: Message, raw: bytes) -> None:
     mine = Message.objects.filter(
         pk=message.pk, claim=message.claim, state="claimed", lease_until__gt=clock.in_sql()
     )
-    if not mine.update(state="sending", lease_until=clock.now() + lease(), **frozen):
+    if not mine.update(state="sending", lease_until=clock.in_sql() + lease(), **frozen):
         raise FencedError
 
 
@@ -215,7 +218,6 @@ def _sent(message: Message, reply: Reply, started: datetime, *, now: datetime) -
             return "fenced"
         _note(message, "data", "sent", now=now, started=started, reply=reply)
         _settled(message, now)
-    Circuit.close(SMTP)
     return "sent"
 
 
@@ -228,8 +230,6 @@ def _end(
         if error is not None:
             _note(message, error.phase, state, now=now, error=error)
         _settled(message, now)
-    if error is not None and error.code:
-        Circuit.close(SMTP)
     return state
 
 
@@ -253,8 +253,6 @@ def _again(
         if not _set(message, ("claimed",) if interrupted else ("claimed", "sending"), "retry", **values):
             return "fenced"
         _note(message, error.phase, "interrupted" if interrupted else "retry", now=now, error=error)
-    if error.code:
-        Circuit.close(SMTP)
     return "retry"
 
 

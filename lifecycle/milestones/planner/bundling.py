@@ -242,12 +242,13 @@ class Planning:
         for message in again:
             message.save()
         Message.objects.bulk_create(new, batch_size=500)
-        Reminder.objects.bulk_update(
-            [row for rows in reminders.values() for row in rows], ["message"], batch_size=200
-        )
-        Notice.objects.bulk_update(
-            [row for rows in told.values() for row in rows], ["message"], batch_size=200
-        )
+        for model, listed in ((Reminder, reminders), (Notice, told)):
+            joined: dict[int, list[int]] = defaultdict(list)
+            for row in (row for rows in listed.values() for row in rows):
+                joined[row.message.pk].append(row.pk)
+            for message_id, all_ids in joined.items():  # a person's at once: a CASE per row is far slower
+                for ids in _batches(all_ids):
+                    model.objects.filter(pk__in=ids).update(message=message_id)
 
 
 def _batches(items: list[Any]) -> Iterator[list[Any]]:

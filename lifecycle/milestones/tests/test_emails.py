@@ -85,7 +85,7 @@ def test_a_late_digest_lists_what_is_still_open_and_says_how_late(imani, sink, s
         account = make_account("Northwind", service_level="premium", mrr=Decimal("900.00"))
         complete_onboarding(account, on=date(2026, 1, 30))
     start = chicago("03-04 08:00")
-    for hour in range(72):  # three days without a mail server
+    for hour in range(0, 72, 4):  # three days without a mail server
         plan(start + timedelta(hours=hour))
         drain(now=start + timedelta(hours=hour))
     settings.EMAIL_PORT = port
