@@ -1,0 +1,124 @@
+"""The things measured, each beside its limit: the same work in raw SQL or in a plain library call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+
+from django.db import connection
+from django.test import Client
+
+from accounts.models import Account, User
+from accounts.tests.factories import complete_onboarding, make_accounts, make_csm, make_lead, make_team
+from adoption.models import Checklist, Stage
+from adoption.pdfs import render, sheet
+from lifecycle import clock
+from lifecycle.change import change
+from lifecycle.imports.upsert import upsert_accounts
+
+Case = tuple[str, Callable[[], object], Callable[[], object]]
+ROWS = 500
+_numbers = count()
+
+
+def prepared() -> Iterator[Case]:
+    """The cases, on a book of accounts made once."""
+    lead = make_lead()
+    team = make_team(lead=lead)
+    csm = make_csm(pool="core", team=team)
+    accounts = make_accounts(100, csm=csm, service_level="premium", products=["learning", "compliance"])
+    yield from _bulk(csm)
+    yield from _pages(csm)
+    yield from _pdf(csm, accounts[0])
+
+
+def _bulk(csm: User) -> Iterator[Case]:
+    columns = "name, external_id, contracted_users, mrr_cents, csm_id, service_level, pool, segment, phase"
+    fixed = "starter_package, traits, products, reasons, policy, time_zone, rsm_name, rsm_email"
+    rest = "override_pool, override_reason, churn_cause, version"
+    insert = f"INSERT INTO accounts_account ({columns}, {fixed}, {rest}) VALUES ({', '.join(['%s'] * 21)})"
+
+    def raw() -> None:
+        tail = (
+            "basic",
+            "digital",
+            "regular",
+            "new",
+            False,
+            "[]",
+            "[]",
+            "[]",
+            1,
+            "UTC",
+            "",
+            "",
+            "",
+            "",
+            "",
+            1,
+        )
+        values = [(f"R{n}", f"R-{n}", 10, 25_000, csm.pk, *tail) for n in _next(ROWS)]
+        with connection.cursor() as cursor:
+            cursor.executemany(insert, values)
+
+    def door(rows: list[dict[str, object]]) -> None:
+        outcome = upsert_accounts(enumerate(rows), by=None, via="import", now=clock.now())
+        assert not outcome.failed, outcome.errors[:1]
+
+    def row(n: int) -> dict[str, object]:
+        return {"external_id": f"B-{n}", "name": f"B{n}", "contracted_users": 10, "mrr": "250.00"}
+
+    same = [row(n) for n in _next(ROWS)]
+    door(same)
+    yield f"bulk upsert, {ROWS} new accounts, whole door", raw, lambda: door([row(n) for n in _next(ROWS)])
+    yield f"bulk upsert, {ROWS} unchanged accounts", raw, lambda: door(same)
+
+
+def _next(number: int) -> list[int]:
+    return [next(_numbers) for _ in range(number)]
+
+
+def _pages(csm: User) -> Iterator[Case]:
+    client = Client()
+    client.force_login(csm)
+
+    def fifty() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT a.id, a.name, a.mrr_cents, u.name, t.name FROM accounts_account a"
+                " JOIN accounts_user u ON u.id = a.csm_id JOIN accounts_team t ON t.id = u.team_id"
+                " ORDER BY a.name, a.id LIMIT 50"
+            )
+            cursor.fetchall()
+
+    def get(path: str) -> Callable[[], None]:
+        def visit() -> None:
+            answer = client.get(path)
+            assert answer.status_code == 200, answer.status_code
+
+        return visit
+
+    yield "accounts page, 50 rows, beside its SQL", fifty, get("/accounts/")
+    yield "My day, beside the same SQL", fifty, get("/day/")
+    yield "REST list of 100 accounts, beside the same SQL", fifty, get("/api/v1/accounts/?page_size=100")
+
+
+def _pdf(csm: User, account: Account) -> Iterator[Case]:
+    from weasyprint import HTML
+
+    now = clock.now()
+    complete_onboarding(account, on=now.date() - timedelta(days=25))
+    with change(account.pk, by=csm, via="page", now=now):
+        Checklist.begin(Stage.objects.select_related("account").get(account=account, day=30))
+    plain = (
+        "<table>"
+        + "<tr><td>Yes<td>A statement of the checklist<td>With its comment<td>was no" * 20
+        + "</table>"
+    )
+    stage = Stage.objects.select_related("account").get(account=account, day=30)
+    yield (
+        "checklist PDF, beside a bare WeasyPrint table",
+        lambda: HTML(string=plain).write_pdf(),
+        (lambda: render(sheet(stage), now=now)),
+    )
