@@ -4,6 +4,7 @@ import pytest
 
 from accounts.models import Contact
 from accounts.tests.factories import make_account, make_contact
+from lifecycle.api.tests.calling import settled
 
 CONTACTS = "/api/v1/contacts/"
 
@@ -18,6 +19,7 @@ def account(people):
     return make_account(csm=people.alice)
 
 
+@pytest.mark.django_db(transaction=True)  # the feed holds what has committed
 def test_a_contact_is_made_changed_and_deleted(alice, account):
     made = alice.post(
         CONTACTS, {"account": account.pk, "name": "Dana Whitfield", "email": "dana@customer.example"}
@@ -33,6 +35,7 @@ def test_a_contact_is_made_changed_and_deleted(alice, account):
     assert alice.put(url, {"account": account.pk, "name": "Dana W."}).json()["phone"] == "+1 312 555 0100"
     assert alice.delete(url).status_code == 204
     assert alice.get(url).status_code == 404
+    settled()
     feed = alice.get("/api/v1/events/?limit=1000").json()["results"]
     told = [event for event in feed if event["object"]["type"] == "contact"]
     assert [event["type"].split(".")[1] for event in told] == ["created", "updated", "updated", "deleted"]

@@ -56,7 +56,8 @@ class Link(Line, serializers.URLField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.validators.append(URLValidator(("https", "http")))
+        others = [check for check in self.validators if not isinstance(check, URLValidator)]
+        self.validators = [*others, URLValidator(("https", "http"))]
 
 
 class Flag(serializers.BooleanField):

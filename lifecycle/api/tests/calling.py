@@ -3,6 +3,7 @@
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from time import monotonic, sleep
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,8 @@ from accounts.tests.factories import make_csm, make_lead, make_team, make_user
 from lifecycle import clock
 from lifecycle.api.models import ApiToken
 from lifecycle.change import change
+from lifecycle.events import feed
+from lifecycle.events.models import Event
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
@@ -61,6 +64,15 @@ def make_people():
         viewer=make_user("viewer@example.com", role="viewer"),
         admin=make_user("admin@example.com", role="admin"),
     )
+
+
+def settled(within=60):
+    """Wait until every event has its place in the feed. On PostgreSQL transactions of other databases of the
+    server delay it too, and other test processes have theirs."""
+    end = monotonic() + within
+    while Event.objects.filter(numbered=None).exists() and monotonic() < end:
+        feed.publish()
+        sleep(0.02)
 
 
 def at_once(acts):

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import Account
 from accounts.tests.factories import complete_onboarding, make_account, make_contact
 from adoption.models import CheckIn, Stage
-from lifecycle.api.tests.calling import NOW
+from lifecycle.api.tests.calling import NOW, settled
 from lifecycle.change import change
 from lifecycle.milestones.models import Milestone
 from onboarding.models import Onboarding, TrainingSession
@@ -67,6 +67,7 @@ def test_to_others_it_does_not_exist(people, api, account, who):
         assert client.get(f"/api/v1/{path}").status_code in (404, 405)
 
 
+@pytest.mark.django_db(transaction=True)  # the feed holds what has committed
 @pytest.mark.parametrize("who", ["bob", "charlie", "other_lead"])
 def test_no_word_of_it_leaks_into_lists_searches_counts_and_the_feed(people, api, account, who):
     client = api(getattr(people, who))
@@ -80,6 +81,7 @@ def test_no_word_of_it_leaks_into_lists_searches_counts_and_the_feed(people, api
             assert answer.status_code == 200, (name, query)
             assert CANARY not in answer.content.decode()
             assert answer.json().get("count", 0) == 0
+    settled()
     assert CANARY not in client.get("/api/v1/events/?limit=1000").content.decode()
 
 
@@ -101,6 +103,7 @@ def test_a_contact_is_not_added_to_an_account_one_may_not_see(people, api, accou
     assert foreign.json()["errors"][0]["pointer"] == "/account"
 
 
+@pytest.mark.django_db(transaction=True)  # the feed holds what has committed
 @pytest.mark.parametrize("who", ["viewer", "admin"])
 def test_those_who_only_look_see_contacts_masked_and_cannot_search_them_out(people, api, account, who):
     client = api(getattr(people, who))
@@ -108,6 +111,7 @@ def test_those_who_only_look_see_contacts_masked_and_cannot_search_them_out(peop
     assert (contact["name"], contact["email"]) == (f"{CANARY} Smith", "***")
     assert client.get("/api/v1/contacts/?search=dana@customer").json()["results"] == []
     assert client.get("/api/v1/contacts/?email=dana@customer.example").status_code == 403
+    settled()
     feed = client.get("/api/v1/events/?limit=1000").json()["results"]
     assert [event["data"]["email"] for event in feed if event["type"] == "contact.created"] == ["***"]
     assert "dana@customer.example" not in json.dumps(feed)
