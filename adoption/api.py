@@ -23,7 +23,6 @@ from lifecycle.api.views import DRY_RUN, Patched, Resource
 from lifecycle.change import Work
 from lifecycle.rules.gates import missing
 from lifecycle.rules.policy import LEVELS
-from lifecycle.rules.refused import Refused
 
 MOST_LETTERS = 20_000
 MOST_TOPICS = 50
@@ -191,9 +190,6 @@ class StageViewSet(Patched, Planned):
         decision = values.get("gap_decision", stage.gap_decision)
         if decision != stage.gap_decision and self.request.user.role not in LEADING_ROLES:
             raise PermissionDenied  # STAGE-3: the lead's decision
-        if values.get("meeting_held_on") and values.get("meeting_held", stage.meeting_held) is not True:
-            text = "Only a meeting that was held has this date: say meeting_held too."
-            raise Refused("meeting_held_on", "not_held", text, rule="STAGE-3")
         if "feedback" in values:
             values["feedback"] = {**stage.feedback, **values["feedback"]}
         stage.record(values, now=work.now, today=work.today(work.account))

@@ -230,6 +230,9 @@ class Stage(PlannedAdoptionRow):
             )  # another try is booked
         if self.meeting_held is True and self.meeting_held_on is None:
             self.meeting_held_on = today
+        if values.get("meeting_held_on") and self.meeting_held is not True:
+            text = "Only a meeting that was held has this date: say meeting_held too."
+            raise Refused("meeting_held_on", "not_held", text, rule="STAGE-3")
         if self.meeting_held is not True:
             self.meeting_held_on = None
         if self.meeting_held_on and self.meeting_held_on > today:
