@@ -145,6 +145,7 @@ class AdoptionViewSet(Resource):
 
     model = Adoption
     serializer_class = AdoptionSerializer
+    search = ("account__name", "account__external_id")
     ordering = ("id", "day_zero", "completed_on", "updated_at")
     filters = {
         "id": filters.identity(),
@@ -172,6 +173,7 @@ class StageViewSet(Patched, Planned):
 
     model = Stage
     serializer_class = StageSerializer
+    search = ("account__name", "account__external_id")
     ordering = ("id", "due_on", "closed_at", "updated_at")
     filters = {
         "id": filters.identity(),
@@ -207,6 +209,7 @@ class CheckInViewSet(Patched, Planned):
 
     model = CheckIn
     serializer_class = CheckInSerializer
+    search = ("account__name", "account__external_id")
     writers = LEADING_ROLES
     ordering = ("id", "due_on", "done_on", "updated_at")
     filters = {

@@ -71,6 +71,7 @@ class OnboardingViewSet(Patched, Resource):
 
     model = Onboarding
     serializer_class = OnboardingSerializer
+    search = ("account__name", "account__external_id")
     ordering = ("id", "call_completed_on", "updated_at", "training_completed_on", "call_scheduled_at")
     filters = {
         "id": filters.identity(),
@@ -104,6 +105,7 @@ class TrainingSessionViewSet(Patched, Resource):
 
     model = TrainingSession
     serializer_class = TrainingSessionSerializer
+    search = ("account__name", "account__external_id")
     ordering = ("id", "scheduled_at", "completed_on", "updated_at")
     filters = {
         "id": filters.identity(),

@@ -73,7 +73,7 @@ class MilestoneViewSet(Resource):
 
     model = Milestone
     serializer_class = MilestoneSerializer
-    search = ("title",)
+    search = ("title", "account__name", "account__external_id")
     ordering = ("id", "due_on", "act_by", "updated_at")
     filters = {
         "id": filters.identity(),

@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from accounts.tests.factories import make_account, make_accounts, make_contact
+from accounts.models import Account
+from accounts.tests.factories import complete_onboarding, make_account, make_accounts, make_contact
 from lifecycle.api.tests.calling import NOW
 from lifecycle.change import change
 
 ACCOUNTS = "/api/v1/accounts/"
+OF_AN_ACCOUNT = ("onboardings", "training-sessions", "adoptions", "stages", "check-ins", "milestones")
 
 
 @pytest.fixture
@@ -163,7 +165,7 @@ def test_the_links_keep_the_filters(ops):
         "archived=True", "starter_package=yes", "updated_since=2026-01-01", "updated_since=yesterday",
         "updated_since=2026-01-01T00:00:00", "ordering=phase", "ordering=--id", "ordering=id,name", "id=0x1",
         "search__in=a", "name=a&name=b", "close_date__=2026-01-01", "__gte=1", "page=2", "dry_run=true",
-        "csm__gte=1", "created_at=2026-01-01T00:00:00Z", "name=%00", "search=%00", "mrr_cents=1",
+        "csm__gte=1", "traits=tall", "products__in=learning,x", "created_at=2026-01-01T00:00:00Z", "name=%00", "search=%00", "mrr_cents=1",
     ],
 )  # fmt: skip
 def test_unknown_parameters_and_bad_values_are_400_never_everything(ops, query):
@@ -197,7 +199,7 @@ def test_single_objects_take_no_parameters_they_do_not_know(ops, path):
         ("close_date__lte=2026-01-15", {"a", "b"}),
         ("pool=core", {"b", "c"}),
         ("pool=digital", {"a"}),
-        ("segment=smb", {"a"}),
+        ("segment=smb", {"a", "b"}),
         ("starter_package=true", {"a"}),
         ("starter_package=false", {"b", "c"}),
         ("employee_sync=true", {"c"}),
@@ -217,20 +219,25 @@ def test_single_objects_take_no_parameters_they_do_not_know(ops, path):
         ("phase=new", {"a", "b", "c"}),
         ("archived=true", set()),
         ("archived=false", {"a", "b", "c"}),
+        ("traits=small_team", {"a"}),
+        ("traits__in=small_team,start_up", {"a", "b"}),
+        ("products=compliance", {"c"}),
+        ("rsm_name=Rae", {"b"}),
     ],
 )
 def test_filters_are_named_after_fields(people, ops, query, found):
     rows = {
         "a": make_account(
-            "Alpha", external_id="X-A", starter_package=True, close_date=date(2026, 1, 14), csm=people.alice
+            "Alpha", external_id="X-A", starter_package=True, close_date=date(2026, 1, 14), csm=people.alice,
+            traits=["small_team", "limited_budget"],
         ),
         "b": make_account(
             "Beta", external_id="X-B", contracted_users=50, mrr=500, service_level="standard",
-            close_date=date(2026, 1, 15), csm=people.bob,
+            close_date=date(2026, 1, 15), csm=people.bob, traits=["start_up"], rsm_name="Rae",
         ),
         "c": make_account(
             "Zoë", external_id="X-C", contracted_users=51, mrr=501, service_level="premium",
-            employee_sync=True, csm=people.bob,
+            employee_sync=True, csm=people.bob, products=["learning", "compliance"],
         ),
     }  # fmt: skip
     assert set(ids(ops.get(f"{ACCOUNTS}?{query}"))) == {rows[name].pk for name in found}
@@ -248,3 +255,21 @@ def test_a_list_of_few_contacts_by_account(ops):
     contact = make_contact(account)
     make_contact(other)
     assert ids(ops.get(f"/api/v1/contacts/?account={account.pk}")) == [contact.pk]
+
+
+@pytest.mark.parametrize("name", OF_AN_ACCOUNT)
+def test_what_belongs_to_an_account_is_searched_by_its_name_or_external_id(ops, name):
+    url = f"/api/v1/{name}/"
+    for title, key in (("Cedar Clinic", "crm-7"), ("Birch Clinic", "crm-8")):
+        account = make_account(title, external_id=key, service_level="premium", products=["learning"])
+        complete_onboarding(account, on=NOW.date())
+    of_cedar = ids(ops.get(f"{url}?account={Account.objects.get(external_id='crm-7').pk}"))
+    assert 0 < len(of_cedar) < len(ids(ops.get(url)))
+    assert ids(ops.get(f"{url}?search=cedar")) == ids(ops.get(f"{url}?search=CRM-7")) == of_cedar
+    assert ids(ops.get(f"{url}?search=elm")) == []
+
+
+def test_ids_have_ranges(ops):
+    one, two, three = make_accounts(3)
+    assert ids(ops.get(f"{ACCOUNTS}?id__gte={two.pk}")) == [two.pk, three.pk]
+    assert ids(ops.get(f"{ACCOUNTS}?id__lte={two.pk}&id__in={one.pk},{three.pk}")) == [one.pk]
