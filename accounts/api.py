@@ -23,7 +23,7 @@ from accounts.models.account import MAX_USERS, PHASES, SEGMENTS
 from accounts.models.people import ROLES
 from lifecycle.api import bulk, fields, filters
 from lifecycle.api.auth import LEADING_ROLES
-from lifecycle.api.etags import is_conditional
+from lifecycle.api.etags import wants_one
 from lifecycle.api.parsers import JSONParser, LinesParser
 from lifecycle.api.problems import Stale
 from lifecycle.api.serializers import RowSerializer, StrictSerializer
@@ -218,7 +218,7 @@ class AccountViewSet(Updated, Resource):
             return self.retrieve(request)
         self._check_id(external_id)
         if account_id is None:
-            if is_conditional(request):
+            if wants_one(request):
                 raise Stale
             try:
                 return self._create({"external_id": external_id})

@@ -27,12 +27,20 @@ def is_known(request: Request, tag: str) -> bool:
     return given.strip() == "*" or tag in {found.group().removeprefix("W/") for found in TAG.finditer(given)}
 
 
-def is_conditional(request: Request) -> bool:
+def wants_one(request: Request) -> bool:
+    """Whether the write is meant for something that is there already (If-Match)."""
     return "If-Match" in request.headers
 
 
+def is_conditional(request: Request) -> bool:
+    return wants_one(request) or "If-None-Match" in request.headers
+
+
 def refuse_stale(request: Request, tag: str) -> None:
-    """Stale (412) when If-Match names other representations only (strong comparison)."""
+    """Stale (412) for a write when If-Match names other representations only (strong comparison), or
+    If-None-Match this one; with `*` that is any (RFC 9110, 13.1)."""
+    if is_known(request, tag):
+        raise Stale()
     given = request.headers.get("If-Match")
     if given is not None and given.strip() != "*" and tag not in {m.group() for m in TAG.finditer(given)}:
         raise Stale()

@@ -68,6 +68,18 @@ def test_a_put_to_nothing_with_if_match_is_412(client, people):
     assert client.put(f"{ACCOUNTS}external/new/", body, HTTP_IF_MATCH='"x"').status_code == 412
 
 
+@pytest.mark.parametrize("given", ["*", "{tag}"])
+def test_if_none_match_lets_a_put_create_and_never_overwrite(client, people, given):
+    url = f"{ACCOUNTS}external/once/"
+    body = {"name": "New", "contracted_users": 1, "mrr": "1.00"}
+    made = client.put(url, body, HTTP_IF_NONE_MATCH="*")
+    assert made.status_code == 201
+    header = given.format(tag=made["ETag"])
+    assert client.put(url, {**body, "name": "Other"}, HTTP_IF_NONE_MATCH=header).status_code == 412
+    assert client.get(url)["ETag"] == made["ETag"]
+    assert client.put(url, {**body, "name": "Other"}, HTTP_IF_NONE_MATCH='"x"').status_code == 200
+
+
 def test_a_change_of_what_belongs_to_it_changes_the_tag_of_an_adoption(client, account, people):
     complete_onboarding(account, on=NOW.date())
     url = f"/api/v1/adoptions/{account.adoptions.get().pk}/"
