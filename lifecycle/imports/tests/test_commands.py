@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 
 import pytest
 from django.conf import settings
@@ -9,7 +10,11 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Account, Team, User
 from accounts.tests.factories import make_account, make_csm, make_lead, make_team
+from lifecycle import clock
+from lifecycle.change import change_many
 from lifecycle.events.models import Event
+from lifecycle.milestones.models import Milestone
+from onboarding.models import Onboarding
 
 RAVENSTACK = settings.BASE_DIR.parent / "shared" / "data" / "ravenstack" / "ravenstack_accounts.csv"
 LEVELS = {"Basic": "basic", "Pro": "standard", "Enterprise": "premium"}
@@ -76,6 +81,42 @@ def test_ravenstack_needs_little_said(db):
     words = ["--value", "service_level:Pro=standard", "--value", "service_level:Enterprise=premium"]
     code, lines = typed("import_accounts", RAVENSTACK, "--set", "mrr=400.00", *words)
     assert (code, lines[-1]) == (0, "created 500, updated 0, unchanged 0, failed 0")
+
+
+@needs_ravenstack
+def test_cad_2_cad_3_ravenstack_gets_the_stages_and_check_ins_of_its_levels(db):
+    typed("import_accounts", RAVENSTACK, *OPTIONS)
+    today = clock.now().date()
+    some = list(Account.objects.values_list("pk", flat=True).order_by("pk"))[::5]  # all 500 take 15 s
+    with change_many(some, by=None, via="task", now=clock.now()):
+        for onboarding in Onboarding.objects.filter(account__in=some).select_related("account"):
+            onboarding.record({"training_completed_on": today}, today=today)
+    days = {level: set() for level in LEVELS.values()}
+    owed = Milestone.objects.filter(kind__in=("stage", "check_in"), status="open").select_related("account")
+    per_account = defaultdict(list)
+    for row in owed:
+        per_account[row.account].append(row.day)
+    for account, found in per_account.items():
+        days[account.service_level].add(tuple(sorted(found)))
+    four = {(30, 75, 90, 150)}
+    assert len(per_account) == 100
+    assert days == {"basic": {(60,)}, "standard": four, "premium": four}
+
+
+def test_several_pairs_may_follow_one_option(db, tmp_path):
+    path = tmp_path / "theirs.csv"
+    path.write_text("key,title,heads,plan\nA-1,Cedar,10,Bronze\nA-2,Birch,11,Gold\n")
+    words = [
+        *("--map", "external_id=key", "name=title", "contracted_users=heads"),
+        *("--value", "service_level:Bronze=basic", "service_level:Gold=premium"),
+        *("--set", "mrr=400.00", "time_zone=America/Chicago"),
+    ]
+    for order in ([path, *words], [*words, path]):
+        assert typed("import_accounts", *order)[0] == 0
+    assert set(Account.objects.values_list("name", "contracted_users", "service_level", "time_zone")) == {
+        ("Cedar", 10, "basic", "America/Chicago"),
+        ("Birch", 11, "premium", "America/Chicago"),
+    }
 
 
 def test_a_bad_line_is_told_with_number_field_value_and_expectation(db, book):

@@ -1,5 +1,6 @@
 """`import_accounts FILE`: the Imports page without the page, same engine and same words."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,21 @@ from lifecycle.imports.reader import NotATableError
 from lifecycle.imports.rows import FIELDS
 from lifecycle.imports.table import import_accounts
 
+REPEATED = ("--map", "--value", "--set")
+PAIR = re.compile(rf"({'|'.join(FIELDS)})\s*[:=]")
+
+
+def spread(words):
+    """`--map a=b c=d` means `--map a=b --map c=d`; what names no field, as a file does, is left as it is."""
+    option = last = ""
+    for word in words:
+        if option and last != option and PAIR.match(word):
+            yield option
+        if word.startswith("--"):
+            option = word if word in REPEATED else ""
+        yield word
+        last = word
+
 
 class Command(BaseCommand):
     help = (
@@ -18,10 +34,22 @@ class Command(BaseCommand):
         f"Fields: {', '.join(FIELDS)}."
     )
 
+    def create_parser(self, *names, **options):
+        parser = super().create_parser(*names, **options)
+        parse = parser.parse_args
+        parser.parse_args = lambda args=None, namespace=None: parse(
+            list(spread(sys.argv[1:] if args is None else args)), namespace
+        )
+        return parser
+
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--map", action="append", default=[], metavar="FIELD=COLUMN", help="which column holds a field"
+            "--map",
+            action="append",
+            default=[],
+            metavar="FIELD=COLUMN",
+            help="which column holds a field (several at once or one by one)",
         )
         parser.add_argument(
             "--value",
