@@ -51,5 +51,14 @@ def keep_template():
             if template:
                 cursor.execute(f'CREATE DATABASE "{old}" TEMPLATE "{template}"')
 
+    def forget():
+        replace(copy)
+        with (
+            connection._nodb_cursor() as cursor
+        ):  # a server's thread may still hold a connection: the run is over
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+
     replace(copy, template=name)
-    return lambda: replace(name, template=copy), lambda: replace(copy)
+    return lambda: replace(name, template=copy), forget
