@@ -20,7 +20,6 @@ from rest_framework.settings import api_settings
 
 from accounts.models import Account, Contact, User
 from accounts.models.account import MAX_USERS, PHASES, SEGMENTS
-from accounts.models.people import ROLES
 from lifecycle.api import bulk, fields, filters
 from lifecycle.api.auth import LEADING_ROLES
 from lifecycle.api.etags import wants_one
@@ -365,32 +364,3 @@ class ContactViewSet(Updated, Resource):
             contact.delete()
 
         return self.write(delete)
-
-
-class UserSerializer(RowSerializer):
-    team = serializers.SlugRelatedField("name", read_only=True, allow_null=True)
-
-    class Meta:
-        model = User
-        fields = ("id", "name", "email", "role", "team")
-        read_only_fields = fields
-        related = ("team",)
-
-
-class UserViewSet(Resource):
-    """Colleagues."""
-
-    model = User
-    serializer_class = UserSerializer
-    search = ("name", "email")
-    ordering = ("id", "name", "email")
-    filters = {
-        "id": filters.identity(),
-        "name": filters.text("name"),
-        "email": filters.text("email"),
-        "role": filters.choice("role", ROLES),
-        "team": filters.named("team"),
-    }
-
-    def visible(self) -> QuerySet:
-        return User.objects.all()  # names are for all (security.md)

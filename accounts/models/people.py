@@ -18,6 +18,7 @@ from django.db.models.functions import Lower
 from lifecycle.guard import DomainModel, DomainQuerySet
 from lifecycle.rules.cadence import WorkCalendar
 from lifecycle.rules.policy import Policy
+from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS
 
 ROLES = ("csm", "team_lead", "manager", "cs_ops", "viewer", "admin")
@@ -150,6 +151,25 @@ class User(DomainModel, AbstractBaseUser):
     def today(self, now: datetime) -> date:
         """The date where this person is."""
         return now.astimezone(self.zone).date()
+
+    def record(self, values: dict[str, Any]) -> None:
+        """Take what an administrator entered. A CSM is Digital unless said otherwise; nobody else has a pool.
+
+        Raises Refused (409) for a CSM who would leave open accounts behind (MIL-6).
+        """
+        was_serving = self.pk is not None and self.role == "csm" and self.is_active
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.pool = (self.pool or "digital") if self.role == "csm" else ""
+        if was_serving and not (self.role == "csm" and self.is_active):
+            self._refuse_to_strand("is_active" if self.role == "csm" else "role")
+        self.save()
+
+    def _refuse_to_strand(self, field: str) -> None:
+        served = self.accounts.open().count()
+        if served:
+            text = f"{self.email} serves {served} accounts as CSM; hand them over first."
+            raise Refused(field, "has_accounts", text, rule="MIL-6", conflict=True)
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Django's own permissions are not used: roles decide (security.md)."""

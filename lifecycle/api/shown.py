@@ -14,7 +14,7 @@ BATCH = 2000
 SERIALIZERS = {
     "account": "accounts.api.AccountSerializer",
     "contact": "accounts.api.ContactSerializer",
-    "user": "accounts.api.UserSerializer",
+    "user": "lifecycle.api.users.UserSerializer",
     "onboarding": "onboarding.api.OnboardingSerializer",
     "training-session": "onboarding.api.TrainingSessionSerializer",
     "adoption": "adoption.api.AdoptionSerializer",

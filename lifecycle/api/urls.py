@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from accounts.api import AccountViewSet, ContactViewSet, UserViewSet
+from accounts.api import AccountViewSet, ContactViewSet
 from adoption.api import AdoptionViewSet, CheckInViewSet, StageViewSet
 from lifecycle.api.schema import Docs, Schema
+from lifecycle.api.users import UserViewSet
 from lifecycle.api.views import Unknown
 from lifecycle.events.api import EventFeed
 from lifecycle.milestones.api import MilestoneViewSet

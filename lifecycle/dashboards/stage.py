@@ -112,7 +112,8 @@ def check_in_context(check_in: CheckIn, user: User, *, now: datetime) -> dict[st
 def _frame(stage: Stage, sheet: dict[str, Any], lacking: Any, user: User, *, now: datetime) -> dict[str, Any]:
     """What both pages share: the steps beside, the meeting and the changes in the rail."""
     today = user.today(now)
-    notice = PolicyVersion.in_force(today).duties.booking_due_days
+    rules = PolicyVersion.in_force(today).duties
+    notice = rules.booking_due_days
     book_by = stage.due_on - timedelta(days=notice)
     at = stage.meeting_scheduled_at
     theirs = ZoneInfo(stage.account.time_zone)
@@ -126,6 +127,7 @@ def _frame(stage: Stage, sheet: dict[str, Any], lacking: Any, user: User, *, now
         "due_day": _worked_by(stage, today),
         "book_by": day_words(book_by, today),
         "notice": notice,
+        "minutes": rules.meeting_minutes,
         "short_notice": _short_notice(stage, days=notice),
         "for_them": f"{time_words(at.astimezone(theirs))} in {_city(theirs)}" if differs and at else "",
         "saved_at": _saved_at(stage, sheet["checklist"]),

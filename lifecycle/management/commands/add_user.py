@@ -10,6 +10,7 @@ from accounts.models.people import LEAD_ROLES, ROLES, validate_zone
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.imports.rows import Wrong, plain_text
+from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS
 
 
@@ -54,24 +55,16 @@ class Command(BaseCommand):
                 address.partition("@")[0].replace(".", " ").replace("_", " ").replace("-", " ").title()[:150]
             )
             user.set_unusable_password()
-        elif user.role == "csm" and role != "csm":
-            self._refuse_to_strand(user)
-        user.role = role
-        user.pool = (pool or user.pool or "digital") if role == "csm" else ""
-        user.team = team or user.team
-        user.time_zone = time_zone or user.time_zone
-        user.save()
+        values = {"role": role, "pool": pool, "team": team, "time_zone": time_zone}
+        try:
+            user.record({name: value for name, value in values.items() if value})
+        except Refused as refused:
+            raise CommandError(refused.text) from refused
         if password is not None:
             user.set_password(password)
             user.save(update_fields=["password"])
         self._place_at_the_head(user, team)
         return user, "created" if is_new else "updated"
-
-    def _refuse_to_strand(self, user):
-        """MIL-6: nobody leaves accounts behind."""
-        served = user.accounts.open().count()
-        if served:
-            raise CommandError(f"{user.email} serves {served} accounts as CSM; hand them over first.")
 
     def _place_at_the_head(self, user, team):
         if user.role not in LEAD_ROLES:
