@@ -77,6 +77,7 @@ class AccountForm(forms.ModelForm):
             "external_id": "External id",
             "close_date": "Closed on",
             "csm": "CSM",
+            "rsm_name": "RSM name",
             "rsm_email": "RSM email",
         }
         widgets = {"close_date": forms.DateInput(attrs={"type": "date"})}

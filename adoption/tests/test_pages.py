@@ -76,6 +76,15 @@ def test_pages_send_those_who_are_not_signed_in_to_sign_in(client, stage, name):
     assert page["Location"].startswith("/sign-in/")
 
 
+def test_who_was_signed_out_meanwhile_comes_back_to_the_page_and_keeps_what_they_typed(client, stage):
+    page = f"http://testserver{url(stage)}"
+    answer = client.post(url(stage, "hold"), headers={"referer": page})
+    assert (answer.status_code, answer["Location"]) == (302, f"/sign-in/?next={url(stage)}")
+    assert client.post(url(stage, "hold"), headers={"referer": page, "HX-Request": "true"}).status_code == 401
+    elsewhere = client.post(url(stage, "hold"), headers={"referer": "https://elsewhere.example/x"})
+    assert elsewhere["Location"] == "/sign-in/?next=/"
+
+
 @pytest.mark.parametrize("name", [*READS, *WRITES, "gap"])
 def test_another_teams_csm_cannot_tell_a_foreign_stage_from_a_missing_one(client, stage, name):
     client.force_login(make_csm("charlie@example.com", team=make_team("West")))
@@ -225,7 +234,8 @@ def test_stage_3_the_lead_decides_not_the_csm(signed_in, client, stage, team):
     assert signed_in.post(url(stage, "gap"), given).status_code == 403
     client.force_login(team.lead)
     assert client.post(url(stage, "gap"), {"gap_decision": "", "notes": ""}).status_code == 422
-    assert client.post(url(stage, "gap"), given).status_code == 302
+    seen = {"initial-gap_decision": "", "initial-notes": ""}  # as the page sends them: nothing was there yet
+    assert client.post(url(stage, "gap"), given | seen).status_code == 302
     kept = fresh(stage)
     assert (kept.gap_decision, kept.notes) == ("waive", "The contract ends.")
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -21,13 +23,25 @@ View = Callable[..., HttpResponse]
 def signed_in(view: View) -> View:
     """For people who are signed in; times are read and written in their zone."""
 
-    @login_required
     @wraps(view)
     def in_own_zone(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _sign_in_first(request)
         with timezone.override(request.user.zone):
             return view(request, *args, **kwargs)
 
     return in_own_zone
+
+
+def _sign_in_first(request: HttpRequest) -> HttpResponse:
+    """To sign-in and back. What was typed into a part of a page stays there (401, nothing is swapped).
+    A form leads back to the page it stood on, for its own address takes only posts."""
+    if request.htmx:
+        return HttpResponse(status=401)
+    if request.method in ("GET", "HEAD"):
+        return redirect_to_login(request.get_full_path())
+    page = urlsplit(request.headers.get("Referer", ""))
+    return redirect_to_login(page.path if page.netloc == request.get_host() else reverse("dashboards:home"))
 
 
 def visible(rows: VisibleQuerySet, user: User, *, now: datetime) -> Any:

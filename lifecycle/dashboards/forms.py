@@ -75,8 +75,8 @@ class MergingForm(forms.ModelForm):
         raw = field.hidden_widget().value_from_datadict(self.data, self.files, self.add_initial_prefix(name))
         try:
             return _plain(field.clean(raw))
-        except forms.ValidationError:  # nothing was there yet
-            return None
+        except forms.ValidationError:  # nothing was there yet, in a field that must not stay so
+            return field.to_python(None)
 
     def _show(self, name: str, theirs: Any) -> None:
         """From now on the person has seen the other's value."""

@@ -41,12 +41,15 @@
   // Where one saves by itself, one place on the page says how it went.
   const status = () => document.querySelector("[data-save-status]");
   const say = (text) => { const place = status(); if (place) place.textContent = text; };
-  const clock = () => new Date().toLocaleTimeString("en-US", { hour: "numeric", minute: "2-digit" });
+  const clock = () => new Date().toLocaleTimeString("en-US", {
+    hour: "numeric", minute: "2-digit", timeZone: (status() && status().dataset.zone) || undefined,
+  });
   document.addEventListener("htmx:beforeRequest", () => say("Saving"));
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.successful && event.detail.xhr.status < 400) say(`Saved at ${clock()}`);
     else if (event.detail.xhr.status === 0) say("Not saved: no connection. Your answer stays here; try again.");
     else if (event.detail.xhr.status >= 500) say("Not saved: the server had a problem. Try again.");
+    else if (event.detail.xhr.status === 401) say("Not saved: you are signed out. Copy what you typed, then sign in again.");
     else say("Not saved: see what is marked.");
   });
 
