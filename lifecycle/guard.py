@@ -203,12 +203,21 @@ class DomainModel(models.Model):
         return getattr(self, "_loaded", {}).get(name)
 
     def difference(self) -> dict[str, Any]:
-        """The loaded values of the fields that were changed since, by attribute name."""
+        """The loaded values of the fields that were changed since, by attribute name; quiet ones are no news."""
         known = getattr(self, "_loaded", {})
         return {
             name: before
             for name, before in known.items()
             if name not in self.quiet and self.__dict__.get(name) != before
+        }
+
+    def _touched(self) -> set[str]:
+        """The attribute names a save must write: all that differ from what was loaded, quiet ones too."""
+        known = getattr(self, "_loaded", {})
+        return {
+            name
+            for name in _attnames(type(self))
+            if name in self.__dict__ and (name not in known or self.__dict__[name] != known[name])
         }
 
     @classmethod
@@ -241,11 +250,13 @@ class DomainModel(models.Model):
         ledger = _require(f"{type(self).__name__}.save")
         created = self._state.adding
         before = {} if created else self.difference()
-        if not created and not before:
-            return
-        self.stamp(ledger.now, created=created)
-        if update_fields is not None:
-            update_fields = {*update_fields, *self.stamped_fields()}
+        if created or before:
+            self.stamp(ledger.now, created=created)
+        if not created:  # what was not changed here is not written: others may have changed it meanwhile
+            touched = self._touched()
+            if not touched:
+                return
+            update_fields = touched if update_fields is None else {*update_fields, *self.stamped_fields()}
         super().save(*args, update_fields=update_fields, **kwargs)
         ledger.note(self, created=created, before=before)
         self.remember()

@@ -24,7 +24,7 @@ from lifecycle.rules.policy import Policy
 
 
 class NestedDoorError(RuntimeError):
-    """An inner change() named an account that the outer one does not hold."""
+    """An inner change() asked for what the outer one cannot give: an account it does not hold, or a dry run."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ def change(
     With `dry_run` everything happens and is rolled back; `work.moves` tells what it would do.
 
     Raises Account.DoesNotExist for a missing one, Refused where a rule says no (nothing is kept then), and
-    NestedDoorError when opened inside another door that does not hold this account.
+    NestedDoorError when opened inside another door that does not hold this account, or as a dry run there.
     """
     ids = [] if account is None else [account if isinstance(account, int) else account.pk]
     with change_many(ids, by=by, via=via, now=now, dry_run=dry_run) as work:
@@ -88,6 +88,8 @@ def change_many(
         strangers = set(ids) - outer.ledger.held - outer.ledger.accounts
         if strangers:
             raise NestedDoorError(f"the outer change() does not hold account {min(strangers)}")
+        if dry_run:
+            raise NestedDoorError("an inner change() cannot be a dry run: the outer one would keep it")
         yield Work(now, outer.by, outer.via, _lock(ids), outer.ledger, outer.moves)
         return
     with transaction.atomic():
@@ -114,9 +116,9 @@ def _lock(ids: list[int]) -> dict[int, Account]:
 
 def _settle(work: Work) -> None:
     roster = Roster.load()
-    fed = _fed_by_people(work.ledger)
-    _lock(sorted(fed - work.ledger.held - work.ledger.accounts))
-    ids = sorted(work.ledger.held | work.ledger.accounts | fed)
+    touched = work.ledger.accounts | _fed_by_people(work.ledger)
+    _lock(sorted(touched - work.ledger.held - _made(work.ledger)))
+    ids = sorted(work.ledger.held | touched)
     if ids:
         book = Book.load(ids, roster=roster, policy=work.policy, now=work.now, by=work.by, ledger=work.ledger)
         for step in (route, assign, reroute, onboard, adopt, announce):
@@ -125,6 +127,13 @@ def _settle(work: Work) -> None:
         phase(book)
         book.save_accounts()
     log.record(work.ledger, by=work.by, via=work.via, policy=work.policy.number)
+
+
+def _made(ledger: Ledger) -> set[int]:
+    """Accounts of this change's own making: nobody else sees them yet."""
+    return {
+        entry.row.pk for entry in ledger.written.values() if entry.created and isinstance(entry.row, Account)
+    }
 
 
 def _fed_by_people(ledger: Ledger) -> set[int]:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core import serializers
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account, Contact, Team, User
 from accounts.tests.factories import make_account, make_csm
@@ -142,3 +143,49 @@ def test_people_and_teams_go_through_the_same_door():
     with change(None, by=None, via="admin", now=NOW):
         Team.objects.create(name="East")
     assert Team.objects.get().name == "East"
+
+
+def test_a_dry_run_inside_another_change_is_refused_since_it_would_be_kept(account):
+    with (
+        pytest.raises(NestedDoorError),
+        change(account, by=None, via="task", now=NOW),
+        change(account, by=None, via="task", now=NOW, dry_run=True) as inner,
+    ):
+        inner.account.record({"name": "Only tried"})
+    assert Account.objects.get(pk=account.pk).name == account.name
+
+
+def test_saving_leaves_alone_what_somebody_else_wrote_since_the_row_was_read(account):
+    with change(account, by=None, via="task", now=NOW) as work:
+        other = Account.objects.get(pk=account.pk)
+        other.name = "Renamed by another"
+        other.save()
+        work.account.contracted_users = 40
+        work.account.save()
+    account.refresh_from_db()
+    assert (account.name, account.contracted_users) == ("Renamed by another", 40)
+
+
+def test_a_change_that_is_no_news_is_written_all_the_same():
+    user = make_csm()
+    with change(None, by=None, via="admin", now=NOW):
+        user.set_password("a new and long one")
+        user.save()
+    fresh = User.objects.get(pk=user.pk)
+    assert fresh.check_password("a new and long one")
+    assert fresh.version == user.version
+
+
+@pytest.mark.postgres
+def test_an_account_written_to_without_being_held_is_locked_before_it_is_settled(account):
+    with (
+        CaptureQueriesContext(
+            connection,
+        ) as seen,
+        change(None, by=None, via="task", now=NOW),
+    ):
+        Contact.objects.create(account=account, name="Dana")
+    asked = [query["sql"] for query in seen]
+    locked = [n for n, sql in enumerate(asked) if "accounts_account" in sql and "FOR UPDATE" in sql]
+    settled = [n for n, sql in enumerate(asked) if 'FROM "onboarding_onboarding"' in sql]
+    assert locked and locked[0] < settled[0]
