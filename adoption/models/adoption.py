@@ -212,7 +212,7 @@ class Stage(PlannedAdoptionRow):
 
         Raises Refused on a closed or cancelled stage (409), and for a held date in the future or missing.
         """
-        self._refuse_if_shut()
+        self.refuse_if_shut()
         booked = self.meeting_scheduled_at
         for name, value in values.items():
             setattr(self, name, value)
@@ -246,14 +246,15 @@ class Stage(PlannedAdoptionRow):
         """STAGE-10: close the stage, once. Raises GateClosed with what is missing."""
         if self.closed_at is not None:
             return
-        self._refuse_if_shut()
+        self.refuse_if_shut()
         lacking = missing(self.facts(checklist))
         if lacking:
             raise GateClosed(lacking)
         self.closed_at = now
         self.save()
 
-    def _refuse_if_shut(self) -> None:
+    def refuse_if_shut(self) -> None:
+        """Refused (409) once the stage is closed or cancelled, or its account archived."""
         self.refuse_if_archived()
         if self.closed_at is not None:
             text = f"The {self.day}-day stage is closed. A team lead can reopen it."

@@ -90,7 +90,7 @@ class Checklist(AccountRow):
 
     def mark_ready(self, *, now: datetime) -> None:
         """CHK: ready for the meeting; clears the duty to prepare it."""
-        self._refuse_if_shut()
+        self.stage.refuse_if_shut()
         if self.ready_at is None:
             self.ready_at = now
             self.save()
@@ -100,7 +100,7 @@ class Checklist(AccountRow):
     ) -> Answer:
         """CHK-3: keep one answer. `seen_version` is the version the person looked at (0: none yet);
         raises Refused (409) when somebody else changed it since, and for an item that is not on the list."""
-        self._refuse_if_shut()
+        self.stage.refuse_if_shut()
         known = self.items().get(item)
         if known is None:
             raise Refused(item, "unknown", "This item is not on the checklist of this account.", rule="CHK-1")
@@ -136,12 +136,6 @@ class Checklist(AccountRow):
         self.refuse_if_archived()
         given = {"file_name": file_name, "exported_by": by, "fillable": fillable, "account": self.account}
         return self.exports.get_or_create(content_hash=content_hash, defaults=given)[0]
-
-    def _refuse_if_shut(self) -> None:
-        self.refuse_if_archived()
-        if self.stage.closed_at is not None:
-            text = f"The {self.stage.day}-day stage is closed. A team lead can reopen it."
-            raise Refused("", "closed", text, rule="STAGE-10", conflict=True)
 
 
 class Answer(AccountRow):

@@ -135,12 +135,15 @@ class _Reconciliation:
         Milestone.objects.bulk_create(self.new)
         Milestone.objects.bulk_update(self.changed, WRITTEN)
         # The next reminder is no news to the log: written apart, whether or not anything else moved.
+        of_ours = Milestone.objects.naming(self.book.accounts)
+        looks: dict[datetime | None, list[int]] = {}
         for row in self.changed:
             if row.remind_at != row.remembered("remind_at"):
-                Milestone.objects.naming([row.account_id]).filter(pk=row.pk).update(remind_at=row.remind_at)
+                looks.setdefault(row.remind_at, []).append(row.pk)
+        for remind_at, ids in looks.items():
+            of_ours.filter(pk__in=ids).update(remind_at=remind_at)
         if self.lapsed:
-            ids = list(self.book.accounts)
-            Milestone.objects.naming(ids).filter(pk__in=self.lapsed).update(lapsed_at=self.book.now)
+            of_ours.filter(pk__in=self.lapsed).update(lapsed_at=self.book.now)
 
     def _rearm(self) -> None:
         """MIL-5: a move of more than seven days re-arms occasions that were sent already."""

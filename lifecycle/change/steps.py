@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from datetime import date
 
 from django.db import connection
 from django.db.models import Count, Q
@@ -260,12 +259,11 @@ def _complete(book: Book, account: Account, adoption: Adoption) -> None:
     """STAGE-10: closing the final stage completes the adoption; a reopened one takes it back."""
     finals = [stage for stage in book.stages[adoption.pk] if stage.final and stage.cancelled_at is None]
     closed = [stage.closed_at for stage in finals if stage.closed_at]
-    done: date | None = None
-    if finals and len(closed) == len(finals):
-        done = max(closed).astimezone(account.zone(book.roster)).date()
-    if adoption.completed_on != done:
-        adoption.completed_on = done
-        adoption.save()
+    is_done = bool(finals) and len(closed) == len(finals)
+    if is_done == (adoption.completed_on is not None):
+        return  # the day it was completed stays, wherever a later CSM lives
+    adoption.completed_on = max(closed).astimezone(account.zone(book.roster)).date() if is_done else None
+    adoption.save()
 
 
 def announce(book: Book) -> None:

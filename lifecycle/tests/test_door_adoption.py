@@ -3,9 +3,11 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account
-from accounts.tests.factories import make_account, make_csm, make_lead, make_team
+from accounts.models import Account, User
+from accounts.tests.factories import make_account, make_accounts, make_csm, make_lead, make_team
 from adoption.models import Adoption, Checklist, Stage
 from lifecycle.change import change
 from lifecycle.events.models import Event
@@ -33,6 +35,15 @@ def on_stage(account, day, *, at=NOW, **values):
     with change(account, by=account.csm, via="page", now=at) as work:
         stage = Stage.objects.get(account=account, day=day)
         stage.record(values, now=at, today=work.today(work.account))
+
+
+def close_final(account, held):
+    on_stage(account, 60, at=held, meeting_held=True, meeting_held_on=held.date(), recap_sent_at=held)
+    with change(account, by=account.csm, via="page", now=held):
+        stage = Stage.objects.get(account=account)
+        checklist = Checklist.begin(stage)
+        checklist.exports.create(account=stage.account, content_hash="0" * 64, file_name="x.pdf")
+        stage.close(checklist, now=held)
 
 
 def dates(account, status="open"):
@@ -184,12 +195,7 @@ def test_stage_10_the_gate_names_what_is_missing_and_then_opens(basic):
         Stage.objects.get().close(None, now=NOW)
     assert [lack.field for lack in closed.value.missing] == ["meeting_held", "recap_sent_at", "checklist"]
     held = at((3, 30))
-    on_stage(basic, 60, at=held, meeting_held=True, meeting_held_on=held.date(), recap_sent_at=held)
-    with change(basic, by=basic.csm, via="page", now=held):
-        stage = Stage.objects.get()
-        checklist = Checklist.begin(stage)
-        checklist.exports.create(account=stage.account, content_hash="0" * 64, file_name="x.pdf")
-        stage.close(checklist, now=held)
+    close_final(basic, held)
     assert Adoption.objects.get().completed_on == held.date()
     assert Account.objects.get(pk=basic.pk).phase == "adopted"
     assert not Milestone.objects.open().filter(account=basic).exists()
@@ -260,3 +266,39 @@ def test_a_dry_run_tells_and_keeps_nothing(premium):
         )
     assert {move.action for move in work.moves} >= {"move"}
     assert dates(premium) == before
+
+
+def test_stage_10_the_day_an_adoption_was_completed_stays_when_its_csm_moves(basic):
+    complete(basic, date(2026, 1, 30))
+    close_final(basic, at((3, 30)))
+    with change(None, by=None, via="admin", now=at((4, 2))):
+        mover = User.objects.get(pk=basic.csm_id)
+        mover.time_zone = "Pacific/Auckland"
+        mover.save()
+    assert str(Adoption.objects.get().completed_on) == "2026-03-30"
+    assert Event.objects.filter(type="adoption.completed").count() == 1
+
+
+def test_cad_7_the_checklist_of_a_cancelled_stage_takes_nothing(premium):
+    complete(premium, date(2026, 1, 30))
+    relevel(premium, "basic")
+    with pytest.raises(Refused, match="cancelled"), change(premium, by=None, via="page", now=NOW):
+        Checklist.begin(Stage.objects.get(account=premium, day=30)).mark_ready(now=NOW)
+
+
+def test_mil_4_another_mail_hour_moves_the_reminders_of_a_whole_book_with_few_queries(csm):
+    def queries(hour):
+        with CaptureQueriesContext(connection) as seen, change(None, by=None, via="admin", now=NOW):
+            user = User.objects.get(pk=csm.pk)
+            user.digest_hour = hour
+            user.save()
+        return len(seen)
+
+    for account in make_accounts(2, csm=csm):
+        complete(account, date(2026, 1, 30))
+    few = queries(6)
+    for account in make_accounts(6, csm=csm):
+        complete(account, date(2026, 1, 30))
+    assert queries(7) == few
+    hours = {row.remind_at.hour for row in Milestone.objects.open()}
+    assert hours == {7}
