@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import IntegrityError
@@ -20,6 +19,7 @@ from accounts.models.account import PHASES
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards import account_page
+from lifecycle.dashboards.access import signed_in
 from lifecycle.rules.policy import LEVELS
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS
@@ -46,7 +46,7 @@ def worked_account(request: HttpRequest, pk: int) -> Account:
     return account
 
 
-@login_required
+@signed_in
 @require_GET
 def account_list(request: HttpRequest) -> HttpResponse:
     """Accounts this person sees, filtered by the address alone."""
@@ -78,7 +78,7 @@ def _query_without_page(request: HttpRequest) -> str:
     return query.urlencode()
 
 
-@login_required
+@signed_in
 @require_GET
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """The account page."""
@@ -90,7 +90,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """A new account: leads, managers and CS Ops."""
@@ -99,7 +99,7 @@ def create(request: HttpRequest) -> HttpResponse:
     return _account_form(request, Account())
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Correct the facts of an account; what follows from them follows at once."""
@@ -129,7 +129,7 @@ def add_refusal(form: forms.Form, refused: Refused) -> None:
     form.add_error(refused.field if refused.field in form.fields else None, str(refused))
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
 def add_contact(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a person at the customer."""
@@ -150,7 +150,7 @@ def _decider(request: HttpRequest, pk: int) -> Account:
     return account
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
 def reroute(request: HttpRequest, pk: int) -> HttpResponse:
     """ROUTE-6: accept another pool and choose the CSM, or keep the account where it is."""
@@ -182,7 +182,7 @@ def _decide(request: HttpRequest, question: Reroute, csm: User | None) -> None:
         messages.info(request, f"Moved to {csm.name}" if csm else "Kept where it is")
 
 
-@login_required
+@signed_in
 @require_POST
 def pool(request: HttpRequest, pk: int) -> HttpResponse:
     """ROUTE-4: set the pool by hand with a reason, or release it."""
