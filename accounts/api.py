@@ -20,8 +20,8 @@ from rest_framework.settings import api_settings
 
 from accounts.models import Account, Contact, User
 from accounts.models.account import MAX_USERS, PHASES, SEGMENTS
+from accounts.models.people import DECIDING_ROLES
 from lifecycle.api import bulk, fields, filters
-from lifecycle.api.auth import LEADING_ROLES
 from lifecycle.api.etags import wants_one
 from lifecycle.api.parsers import JSONParser, LinesParser
 from lifecycle.api.problems import Stale
@@ -144,7 +144,7 @@ class AccountViewSet(Updated, Resource):
         "created_at": filters.instant("created_at"),
         "updated_at": filters.instant("updated_at"),
     }
-    functions = {"destroy": LEADING_ROLES, "restore": LEADING_ROLES, "bulk": ("cs_ops",)}
+    functions = {"destroy": DECIDING_ROLES, "restore": DECIDING_ROLES, "bulk": ("cs_ops",)}
 
     def listed(self, found: QuerySet) -> QuerySet:
         return found if "archived" in self.request.query_params else found.filter(archived_at=None)
@@ -161,7 +161,7 @@ class AccountViewSet(Updated, Resource):
 
     def _refuse_what_leads_do(self, account: Account, values: dict[str, Any]) -> None:
         """security.md: a CSM asks for another owner or for churn; a lead or CS Ops does it."""
-        if self.request.user.role in LEADING_ROLES:
+        if self.request.user.role in DECIDING_ROLES:
             return
         own = self.request.user if account.pk is None else None
         allowed = {"csm": (account.csm, own, None), "churned_on": (account.churned_on,)}

@@ -25,7 +25,6 @@ from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS
 
 CHOICES = (("phase", PHASES), ("pool", POOLS), ("service_level", LEVELS), ("segment", ("smb", "regular")))
-DECIDES = ("team_lead", "manager", "cs_ops")
 
 
 def seen_account(request: HttpRequest, pk: int) -> Account:
@@ -55,7 +54,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
         Account.objects.visible_to(user, today=user.today(now)).filter(archived_at=None).select_related("csm")
     )
     chosen = {name: request.GET[name] for name, values in CHOICES if request.GET.get(name) in values}
-    search = request.GET.get("search", "").strip()
+    search = request.GET.get("search", "").replace("\0", "").strip()
     found = found.filter(**chosen)
     found = found.filter(name__icontains=search) if search else found
     pages = Paginator(account_page.with_usage(found.order_by("name", "pk")), account_page.PER_PAGE)
@@ -67,7 +66,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
         "search": search,
         "query": _query_without_page(request),
         "today": user.today(now),
-        "may_create": user.role in DECIDES,
+        "may_create": user.decides,
     }
     return render(request, "accounts/account_list.html", context)
 
@@ -84,7 +83,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """The account page."""
     account = seen_account(request, pk)
     context = account_page.page(account, viewer=request.user, now=clock.now())
-    decides = request.user.role in DECIDES
+    decides = request.user.decides
     return render(
         request, "accounts/account_detail.html", {**context, "decides": decides, "pool_form": PoolForm()}
     )
@@ -94,7 +93,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """A new account: leads, managers and CS Ops."""
-    if request.user.role not in DECIDES:
+    if not request.user.decides:
         raise PermissionDenied
     return _account_form(request, Account())
 
@@ -145,7 +144,7 @@ def add_contact(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _decider(request: HttpRequest, pk: int) -> Account:
     account = worked_account(request, pk)
-    if request.user.role not in DECIDES:
+    if not request.user.decides:
         raise PermissionDenied
     return account
 

@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Roster
+from accounts.models.people import DECIDING_ROLES
 from adoption.models import Adoption, CheckIn, Checklist, Stage
 from adoption.models.adoption import DISENGAGEMENT_REASONS, ROOT_CAUSES
 from lifecycle.api import fields, filters
-from lifecycle.api.auth import LEADING_ROLES
 from lifecycle.api.problems import as_list
 from lifecycle.api.serializers import RowSerializer, StrictSerializer
 from lifecycle.api.views import DRY_RUN, Patched, Resource
@@ -190,7 +190,7 @@ class StageViewSet(Patched, Planned):
 
     def record(self, stage: Stage, values: dict[str, Any], work: Work) -> None:
         decision = values.get("gap_decision", stage.gap_decision)
-        if decision != stage.gap_decision and self.request.user.role not in LEADING_ROLES:
+        if decision != stage.gap_decision and self.request.user.role not in DECIDING_ROLES:
             raise PermissionDenied  # STAGE-3: the lead's decision
         if "feedback" in values:
             values["feedback"] = {**stage.feedback, **values["feedback"]}
@@ -210,7 +210,7 @@ class CheckInViewSet(Patched, Planned):
     model = CheckIn
     serializer_class = CheckInSerializer
     search = ("account__name", "account__external_id")
-    writers = LEADING_ROLES
+    writers = DECIDING_ROLES
     ordering = ("id", "due_on", "done_on", "updated_at")
     filters = {
         "id": filters.identity(),

@@ -3,7 +3,7 @@ from django.urls import path
 from adoption import views
 
 app_name = "adoption"
-stage = "accounts/<int:account>/adoption/<int:day>/"
+stage = "accounts/<id:account>/adoption/<id:day>/"
 urlpatterns = [
     path(stage, views.stage, name="stage"),
     path(f"{stage}book/", views.step, {"step": "book"}, name="book"),
@@ -17,5 +17,5 @@ urlpatterns = [
     path(f"{stage}checklist/ready/", views.ready, name="ready"),
     path(f"{stage}checklist/<slug:item>/", views.answer, name="answer"),
     path(f"{stage}checklist.pdf", views.checklist_pdf, name="checklist-pdf"),
-    path("accounts/<int:account>/check-ins/<int:day>/", views.check_in, name="check-in"),
+    path("accounts/<id:account>/check-ins/<id:day>/", views.check_in, name="check-in"),
 ]

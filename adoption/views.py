@@ -56,7 +56,7 @@ def gap(request: HttpRequest, account: int, day: int) -> HttpResponse:
     """STAGE-3: how the gap is closed; only leads and CS Ops decide."""
     now = clock.now()
     row = workable(_stages(account, day), request.user, now=now)
-    if not may_decide(request.user):
+    if not request.user.decides:
         raise PermissionDenied
     return _save_step(request, row, "gap", GapForm(request.POST, instance=copy(row)), now=now)
 
@@ -166,7 +166,7 @@ def check_in(request: HttpRequest, account: int, day: int) -> HttpResponse:
     now = clock.now()
     rows = CheckIn.objects.filter(account=account, day=day, adoption__withdrawn_at=None)
     row = visible(rows.select_related("account__csm", "adoption").order_by("-pk"), request.user, now=now)
-    works = may_decide(request.user) and may_work(row, request.user, now=now)
+    works = request.user.decides and may_work(row, request.user, now=now)
     if request.method != "POST":
         form, status = CheckInForm(instance=copy(row)), 200
     elif not works:
@@ -181,11 +181,6 @@ def check_in(request: HttpRequest, account: int, day: int) -> HttpResponse:
     return render(request, "adoption/check_in.html", context, status=status)
 
 
-def may_decide(user: Any) -> bool:
-    """Flow decisions and check-ins: team leads, managers and CS Ops (security.md)."""
-    return user.is_lead or user.role == "cs_ops"
-
-
 def _stages(account: int, day: int) -> Any:
     rows = Stage.objects.filter(account=account, day=day, adoption__withdrawn_at=None)
     return rows.select_related("account__csm__team", "adoption__onboarding").order_by("-adoption_id")
@@ -195,7 +190,7 @@ def _stage_page(
     request: HttpRequest, row: Stage, *, now: datetime, status: int = 200, **more: Any
 ) -> HttpResponse:
     context = stage_context(row, request.user, now=now) | more
-    context["decides"] = context["works"] and may_decide(request.user)
+    context["decides"] = context["works"] and request.user.decides
     return render(request, "adoption/stage.html", context, status=status)
 
 

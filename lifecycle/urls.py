@@ -1,9 +1,12 @@
 """The composition root: every address of the product."""
 
 from allauth.account.views import login
-from django.urls import include, path
+from django.urls import include, path, register_converter
 
 from lifecycle.dashboards import health
+from lifecycle.dashboards.access import IdConverter
+
+register_converter(IdConverter, "id")
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),

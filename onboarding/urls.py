@@ -4,7 +4,7 @@ from onboarding import views
 from onboarding.forms import CallForm, CompletedMailForm, GoalsForm, ManualsForm, SentForm
 
 app_name = "onboarding"
-page = "accounts/<int:account>/onboarding/"
+page = "accounts/<id:account>/onboarding/"
 urlpatterns = [
     path(page, views.page, name="page"),
     path(f"{page}call/", views.part, {"name": "call", "form_class": CallForm}, name="call"),
@@ -18,6 +18,6 @@ urlpatterns = [
         name="completed-mail",
     ),
     path(f"{page}complete/", views.complete, name="complete"),
-    path(f"{page}training/<int:session>/", views.training, name="training"),
-    path(f"{page}training/<int:session>/recap/", views.training_recap, name="training-recap"),
+    path(f"{page}training/<id:session>/", views.training, name="training"),
+    path(f"{page}training/<id:session>/recap/", views.training_recap, name="training-recap"),
 ]

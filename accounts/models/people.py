@@ -23,6 +23,7 @@ from lifecycle.rules.routing import POOLS
 
 ROLES = ("csm", "team_lead", "manager", "cs_ops", "viewer", "admin")
 LEAD_ROLES = ("team_lead", "manager")
+DECIDING_ROLES = (*LEAD_ROLES, "cs_ops")
 SEES_ALL_ROLES = ("manager", "cs_ops", "viewer", "admin")
 
 
@@ -134,8 +135,9 @@ class User(DomainModel, AbstractBaseUser):
         return ZoneInfo(self.time_zone)
 
     @property
-    def is_lead(self) -> bool:
-        return self.role in LEAD_ROLES
+    def decides(self) -> bool:
+        """security.md: flow decisions, other owners and pools, check-ins."""
+        return self.role in DECIDING_ROLES
 
     @property
     def sees_all(self) -> bool:

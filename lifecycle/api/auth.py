@@ -11,11 +11,11 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from accounts.models.people import DECIDING_ROLES
 from lifecycle import clock
 from lifecycle.api.models import ApiToken
 
-WORKING_ROLES = ("csm", "team_lead", "manager", "cs_ops")
-LEADING_ROLES = ("team_lead", "manager", "cs_ops")
+WORKING_ROLES = ("csm", *DECIDING_ROLES)
 
 
 class BearerAuthentication(BaseAuthentication):

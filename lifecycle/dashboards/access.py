@@ -18,6 +18,24 @@ from accounts.models import User
 from accounts.models.account import VisibleQuerySet
 
 View = Callable[..., HttpResponse]
+LONGEST_ID = 18  # digits that every column of ids takes
+
+
+class IdConverter:
+    """The id of a row in an address. What no database could hold names nothing: 404."""
+
+    regex = f"[0-9]{{1,{LONGEST_ID}}}"
+
+    def to_python(self, text: str) -> int:
+        return int(text)
+
+    def to_url(self, number: int) -> str:
+        return str(number)
+
+
+def number(text: str) -> int | None:
+    """The id that a parameter holds; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID else None
 
 
 def signed_in(view: View) -> View:

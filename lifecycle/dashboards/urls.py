@@ -7,6 +7,6 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("day/", views.day, name="day"),
     path("team/", views.team, name="team"),
-    path("milestones/<int:pk>/done/", views.complete, name="complete"),
+    path("milestones/<id:pk>/done/", views.complete, name="complete"),
     path("theme/", views.theme, name="theme"),
 ]

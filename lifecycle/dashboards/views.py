@@ -16,6 +16,7 @@ from accounts.models import User
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards import my_day, team_queue
+from lifecycle.dashboards.access import number
 from lifecycle.dashboards.context import THEMES, home_of
 from lifecycle.milestones.models import Milestone
 from lifecycle.rules.refused import Refused
@@ -45,11 +46,11 @@ def _whose_day(request: HttpRequest) -> User:
     if not who:
         return request.user
     user = request.user
-    if not (user.is_lead or user.role == "cs_ops"):
+    if not user.decides:
         raise PermissionDenied
     people = User.objects.filter(is_active=True)
     people = people if user.sees_all else people.filter(team__lead=user)
-    return get_object_or_404(people, pk=who if who.isdigit() else 0)
+    return get_object_or_404(people, pk=number(who))
 
 
 def _date(text: str | None) -> date | None:
@@ -64,19 +65,18 @@ def _date(text: str | None) -> date | None:
 def team(request: HttpRequest) -> HttpResponse:
     """Team queue of a lead; a manager and CS Ops switch between teams with `?team=`."""
     user = request.user
-    if not (user.is_lead or user.role == "cs_ops"):
+    if not user.decides:
         raise PermissionDenied
     teams = team_queue.teams_of(user)
     chosen = request.GET.get("team", "")
     one = next((team for team in teams if str(team.pk) == chosen), None)
     if chosen and one is None:
         raise Http404("No such team")
-    csm = request.GET.get("csm", "")
     context = team_queue.page(
         user,
         now=clock.now(),
         team=one,
-        csm=int(csm) if csm.isdigit() else None,
+        csm=number(request.GET.get("csm", "")),
         show=request.GET.get("show", "overdue"),
     )
     return render(request, "dashboards/team_queue.html", {**context, "teams": teams})

@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account, Roster
+from accounts.models.people import DECIDING_ROLES
 from lifecycle.api import fields, filters
-from lifecycle.api.auth import LEADING_ROLES
 from lifecycle.api.serializers import RowSerializer
 from lifecycle.api.views import Resource
 from lifecycle.policies.models import PolicyVersion
@@ -62,7 +62,7 @@ class PolicyViewSet(Resource):
         "number": filters.whole("number"),
         "effective_on": filters.day("effective_on"),
     }
-    functions = {"preview": LEADING_ROLES}
+    functions = {"preview": DECIDING_ROLES}
     scopes = {"preview": "read"}  # it asks, it changes nothing
 
     def visible(self) -> QuerySet:

@@ -275,3 +275,17 @@ def test_the_theme_is_kept_by_the_server_and_leads_nowhere_else(client, alice):
     answer = client.post("/theme/", {"next": "https://elsewhere.example/"})
     assert answer["Location"] == "/"
     assert 'data-bs-theme="dark"' in client.get("/day/").content.decode()
+
+
+@pytest.mark.parametrize("value", ["\u00b2", "9" * 30, "%00", "-1", ""])
+@pytest.mark.parametrize("address", ["/team/?csm=", "/day/?who=", "/accounts/?search=", "/accounts/?page="])
+def test_a_parameter_that_means_nothing_breaks_no_page(client, address, value):
+    client.force_login(make_user(role="cs_ops"))
+    assert client.get(address + value).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 30])
+@pytest.mark.parametrize("address", ["", "edit/", "onboarding/", "adoption/30/", "check-ins/75/"])
+def test_an_id_that_no_row_has_is_not_found_however_long(client, address, number):
+    client.force_login(make_user(role="cs_ops"))
+    assert client.get(f"/accounts/{number}/{address}").status_code == 404
