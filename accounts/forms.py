@@ -9,6 +9,8 @@ from crispy_forms.layout import Div, Layout
 from django import forms
 
 from accounts.models import Account, Contact, Reroute, User
+from lifecycle.dashboards.forms import MergingForm
+from lifecycle.imports.rows import Wrong, plain_text
 from lifecycle.rules.facts import PRODUCTS, SMB_TRAITS
 from lifecycle.rules.routing import POOLS
 
@@ -40,7 +42,21 @@ class MoneyField(forms.DecimalField):
         super().__init__(max_digits=9, decimal_places=2, min_value=0, **kwargs)
 
 
-class AccountForm(forms.ModelForm):
+def one_line(form: forms.ModelForm) -> None:
+    """Refuse in every line of a form what the API and imports refuse there: control, bidi, zero-width characters."""
+    for field in form.fields.values():
+        if type(field.widget) in (forms.TextInput, forms.EmailInput) and isinstance(field, forms.CharField):
+            field.validators = [*field.validators, _plain_line]
+
+
+def _plain_line(text: str) -> None:
+    try:
+        plain_text(text, longest=len(text), what="one line of plain text", blank=True)
+    except Wrong as wrong:
+        raise forms.ValidationError(f"{wrong.detail.capitalize()}.") from None
+
+
+class AccountForm(MergingForm):
     """The facts of an account. Leads and CS Ops also choose its CSM; a CSM asks for another owner."""
 
     mrr = MoneyField(label="MRR in USD")
@@ -91,6 +107,9 @@ class AccountForm(forms.ModelForm):
         else:
             self.fields["csm"].queryset = User.objects.csms().order_by("name")
             self.fields["csm"].empty_label = "By the rules"
+        for field in self.fields.values():
+            field.show_hidden_initial = not field.disabled and self.instance.pk is not None
+        one_line(self)
         self.helper = PlainHelper()
         rows = (
             ("name", "external_id"),
@@ -104,9 +123,9 @@ class AccountForm(forms.ModelForm):
     def clean_external_id(self) -> str | None:
         return self.cleaned_data["external_id"] or None
 
-    def values(self) -> dict[str, Any]:
-        """What to record: only what was asked; an empty CSM leaves the choice to the rules."""
-        values = {name: self.cleaned_data[name] for name in self.fields}
+    def merge(self, row: Account) -> dict[str, Any]:
+        """Everything for a new account, else what was changed; an empty CSM leaves the choice to the rules."""
+        values = super().merge(row) if row.pk else {name: self.cleaned_data[name] for name in self.fields}
         if values.get("csm", True) is None:
             del values["csm"]
         return values
@@ -117,12 +136,12 @@ class AccountForm(forms.ModelForm):
         probe.pk, probe._state.adding = self.instance.pk, self.instance.pk is None
         skipped = [f.name for f in Account._meta.fields if f.name not in self.cleaned_data]
         try:
-            probe.full_clean(exclude=skipped, validate_constraints=False)
+            probe.full_clean(exclude=skipped, validate_unique=False, validate_constraints=False)
         except forms.ValidationError as problem:
             self._update_errors(problem)
 
 
-class ContactForm(forms.ModelForm):
+class ContactForm(MergingForm):
     """A person at the customer."""
 
     class Meta:
@@ -132,10 +151,10 @@ class ContactForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = False  # always a new one: there is nothing to merge with
+        one_line(self)
         self.helper = PlainHelper()
-
-    def values(self) -> dict[str, Any]:
-        return dict(self.cleaned_data)
 
 
 class RerouteForm(forms.Form):

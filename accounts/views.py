@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.api import unique_external_id
 from accounts.forms import AccountForm, ContactForm, PoolForm, RerouteForm
 from accounts.models import Account, Contact, Reroute, User
 from accounts.models.account import PHASES
@@ -20,6 +19,7 @@ from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards import account_page
 from lifecycle.dashboards.access import signed_in
+from lifecycle.dashboards.forms import save
 from lifecycle.rules.policy import LEVELS
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS
@@ -107,25 +107,17 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _account_form(request: HttpRequest, account: Account) -> HttpResponse:
     form = AccountForm(request.POST or None, instance=account, by=request.user)
-    if request.method == "POST" and form.is_valid():
-        try:
-            with change(account.pk, by=request.user, via="page", now=clock.now()) as work:
-                row = work.account if account.pk else account
-                row.record(form.values())
-        except Refused as refused:
-            add_refusal(form, refused)
-        except IntegrityError:
-            form.add_error("external_id", "Another account has this external id.")
-        else:
-            messages.info(request, f"{row.name} saved")
-            return redirect("accounts:detail", row.pk)
-    status = 422 if form.errors else 200
+    status = save(form, lambda: _record(form, account, by=request.user)) if request.method == "POST" else 200
+    if not status:
+        messages.info(request, f"{form.cleaned_data['name']} saved")
+        return redirect("accounts:detail", account.pk)
     return render(request, "accounts/account_form.html", {"form": form, "account": account}, status=status)
 
 
-def add_refusal(form: forms.Form, refused: Refused) -> None:
-    """Put a rule's no where the person typed what it is about."""
-    form.add_error(refused.field if refused.field in form.fields else None, str(refused))
+def _record(form: AccountForm, account: Account, *, by: User) -> None:
+    with unique_external_id(), change(account.pk, by=by, via="page", now=clock.now()) as work:
+        row = work.account if account.pk else account
+        row.record(form.merge(row))
 
 
 @signed_in
@@ -134,12 +126,15 @@ def add_contact(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a person at the customer."""
     account = worked_account(request, pk)
     form = ContactForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        with change(account, by=request.user, via="page", now=clock.now()) as work:
-            Contact(account=work.account).record(form.values())
+    status = save(form, lambda: _add(form, account, by=request.user)) if request.method == "POST" else 200
+    if not status:
         return redirect("accounts:detail", pk)
-    context = {"form": form, "account": account}
-    return render(request, "accounts/contact_form.html", context, status=422 if form.errors else 200)
+    return render(request, "accounts/contact_form.html", {"form": form, "account": account}, status=status)
+
+
+def _add(form: ContactForm, account: Account, *, by: User) -> None:
+    with change(account, by=by, via="page", now=clock.now()) as work:
+        Contact(account=work.account).record(form.cleaned_data)
 
 
 def _decider(request: HttpRequest, pk: int) -> Account:
