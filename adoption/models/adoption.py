@@ -218,16 +218,7 @@ class Stage(PlannedAdoptionRow):
             setattr(self, name, value)
         if "meeting_scheduled_at" in values and booked and self.meeting_scheduled_at != booked:
             self.postponements += 1
-        if (
-            "meeting_scheduled_at" in values
-            and self.meeting_scheduled_at != booked
-            and self.meeting_held is False
-        ):
-            self.meeting_held, self.no_meeting_reason, self.gap_decision = (
-                None,
-                "",
-                "",
-            )  # another try is booked
+        self._try_again(values, booked)
         if self.meeting_held is True and self.meeting_held_on is None:
             self.meeting_held_on = today
         if values.get("meeting_held_on") and self.meeting_held is not True:
@@ -241,6 +232,15 @@ class Stage(PlannedAdoptionRow):
         if self.difference():
             self.mark_started(now=now)
         self.save()
+
+    def _try_again(self, values: dict[str, Any], booked: datetime | None) -> None:
+        """STAGE-3: a lead's "retry" makes the meeting one to book again; booking it closes the old gap,
+        so that a second miss asks for its own reason. What was said before stays in the log."""
+        rebooked = self.meeting_scheduled_at not in (None, booked)
+        if rebooked and (self.meeting_held is False or self.gap_decision == "retry"):
+            self.meeting_held, self.no_meeting_reason, self.gap_decision = None, "", ""
+        elif values.get("gap_decision") == "retry" and self.meeting_held is False:
+            self.meeting_held, self.meeting_scheduled_at = None, None
 
     def close(self, checklist: Any, *, now: datetime) -> None:
         """STAGE-10: close the stage, once. Raises GateClosed with what is missing."""
@@ -257,7 +257,7 @@ class Stage(PlannedAdoptionRow):
         """Refused (409) once the stage is closed or cancelled, or its account archived."""
         self.refuse_if_archived()
         if self.closed_at is not None:
-            text = f"The {self.day}-day stage is closed. A team lead can reopen it."
+            text = f"The {self.day}-day stage is closed and read-only."
             raise Refused("", "closed", text, rule="STAGE-10", conflict=True)
         if self.cancelled_at is not None:
             text = f"The {self.day}-day stage was cancelled: it no longer belongs to this adoption."

@@ -271,7 +271,7 @@ def test_stage_10_with_everything_there_it_closes_and_is_read_only_from_then_on(
     kept = fresh(stage)
     assert kept.closed_at == NOW
     page = text(signed_in.get(url(stage)))
-    assert "The 30-day stage is closed and read-only. A team lead can reopen it." in page
+    assert "The 30-day stage is closed and read-only." in page
     assert "Save the outcome" not in page
     assert signed_in.post(url(stage, "hold"), {"summary": "late"}).status_code == 409
     assert signed_in.post(url(stage, "answer", "exploring"), {"value": "no"}).status_code == 409

@@ -82,10 +82,16 @@ def reroute(book: Book) -> None:
                 account=account,
                 from_pool=csm.pool,
                 to_pool=account.pool,
-                reasons=account.reasons,
+                reasons=_asked_because(account),
                 policy=account.policy,
                 opened_at=book.now,
             )
+
+
+def _asked_because(account: Account) -> list[dict[str, Any]]:
+    if account.override_pool:
+        return [{"rule": "ROUTE-4", "fact": "override", "text": f"set by hand: {account.override_reason}"}]
+    return account.reasons
 
 
 def _signature(book: Book, account: Account) -> str:

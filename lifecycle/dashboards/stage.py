@@ -257,7 +257,7 @@ def _shut(stage: Stage) -> str:
     if stage.cancelled_at:
         return f"The {stage.day}-day stage was cancelled: it no longer belongs to this adoption."
     if stage.closed_at:
-        return f"The {stage.day}-day stage is closed and read-only. A team lead can reopen it."
+        return f"The {stage.day}-day stage is closed and read-only."
     return ""
 
 

@@ -154,6 +154,12 @@ def _checklist_due(facts: AccountFacts, stage: StageFacts, policy: Policy) -> da
     return facts.calendar.working_day_before(meeting_day(facts, stage) or stage.due_on)
 
 
+def _booking_due(facts: AccountFacts, stage: StageFacts, policy: Policy) -> date | Span:
+    if stage.gap_decision == "retry":  # the stage's own date is over or near: it counts from the decision
+        return Span(working_days=policy.duties.gap_working_days)
+    return stage.due_on - timedelta(days=policy.duties.booking_due_days)
+
+
 def _trainings_held(facts: AccountFacts, onboarding: OnboardingFacts) -> bool:
     required = required_trainings(products=facts.products, smb=facts.smb)
     held = {session.product for session in onboarding.sessions if session.completed_on}
@@ -244,7 +250,7 @@ KINDS: tuple[Kind, ...] = (
         appears=lambda facts, stage, policy: _days_before(
             facts, stage.due_on, policy.duties.booking_opens_days
         ),
-        due=lambda facts, stage, policy: stage.due_on - timedelta(days=policy.duties.booking_due_days),
+        due=_booking_due,
     ),
     Kind(
         slug="record_meeting",

@@ -302,3 +302,22 @@ def test_mil_4_another_mail_hour_moves_the_reminders_of_a_whole_book_with_few_qu
     assert queries(7) == few
     hours = {row.remind_at.hour for row in Milestone.objects.open()}
     assert hours == {7}
+
+
+def test_stage_3_a_lead_who_says_retry_brings_the_booking_back(premium):
+    complete(premium, date(2026, 1, 30))
+    missed = at((2, 26))
+    on_stage(premium, 30, at=at((2, 10)), meeting_scheduled_at=missed)
+    on_stage(premium, 30, at=at((2, 27)), meeting_held=False, no_meeting_reason="Nobody came.")
+    on_stage(premium, 30, at=at((2, 27), 16), gap_decision="retry")
+    rows = {row.kind: str(row.due_on) for row in Milestone.objects.open().filter(account=premium, day=30)}
+    assert rows["book_meeting"] == "2026-03-03"  # two working days after the decision
+    assert "explain_no_meeting" not in rows and "close_gap" not in rows
+    on_stage(premium, 30, at=at((3, 2)), meeting_scheduled_at=at((3, 10)))
+    stage = Stage.objects.get(day=30)
+    assert (stage.meeting_held, stage.no_meeting_reason, stage.gap_decision) == (None, "", "")
+    assert not Milestone.objects.open().filter(kind="book_meeting", day=30).exists()
+    on_stage(premium, 30, at=at((3, 10), 16), meeting_held=False)
+    assert (
+        Milestone.objects.open().filter(kind="explain_no_meeting", day=30).exists()
+    )  # a second miss asks anew

@@ -123,6 +123,7 @@ def test_route_4_a_hand_set_pool_stays_until_released(team):
     account = make_account(contracted_users=10)
     with change(account, by=team.lead, via="page", now=NOW) as work:
         work.account.set_pool("strategic", by=team.lead, reason="A name everybody knows", now=NOW)
+    assert Reroute.objects.get().reasons[0]["text"] == "set by hand: A name everybody knows"
     account = record(account, contracted_users=99)
     assert (account.pool, [reason["fact"] for reason in account.reasons]) == (
         "strategic",
