@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q
