@@ -121,4 +121,6 @@ class Supervisor:
         child.start_at = now + pause
         log = self.log_dir / f"{child.name}.log"
         if child.deaths <= TOLD:
-            self.say(f"{child.name} stopped (code {code}); starting it again in {pause:.0f} s. Its log: {log}")
+            self.say(
+                f"{child.name} stopped (code {code}); starting it again in {pause:.0f} s. Its log: {log}"
+            )
