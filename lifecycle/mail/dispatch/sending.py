@@ -44,7 +44,8 @@ SMTP = "smtp"  # the circuit's name
 BACKOFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720))
 MOST_TRIES = len(BACKOFF) + 1
 JITTER = 0.2
-UNTRIED = ("expired", "suppressed", "cancelled")
+UNWRITTEN = "unwritten"
+UNTRIED = ("expired", "suppressed", "cancelled", UNWRITTEN)
 UNANSWERED = "The sender stopped before the mail server's answer was noted."
 MAY_REPEAT = "It may have arrived already; it is sent again under the same Message-ID."
 ASK_A_PERSON = "It may have arrived already: somebody decides whether to send it again."
@@ -60,7 +61,7 @@ def drain(
 
     Any number of processes may drain at once. `now` replaces the clock (`remind --now`); normally each step
     asks the database's. Answers how many messages ended how: `sent`, `retry`, `dead`, `cancelled`, ...,
-    `waiting` when the mail server does not work, and `fenced`.
+    `unwritten`, `waiting` when the mail server does not work, and `fenced`.
     """
     ended: Counter[str] = Counter()
     with nullcontext() if now is None else clock.at(now):
@@ -142,8 +143,8 @@ def _send(message: Message, transport: Transport, *, started: datetime) -> str:
     except Exception as problem:
         log.exception("message %s cannot be written", message.pk)
         error: HandoverError = LaterError("render", f"It could not be written: {type(problem).__name__}")
-        return _again(message, error, now=clock.now())
-
+        _again(message, error, now=clock.now())
+        return UNWRITTEN
     if unwanted:
         return _end(message, "cancelled", unwanted, now=started)
 

@@ -361,14 +361,16 @@ def test_a_message_that_cannot_be_written_is_tried_again_and_harms_no_other(serv
     register_kind("test", wanted=lambda m, now: "", render=render)
     due_message("bad@example.com", now=NOW, number=1)
     due_message("good@example.com", now=NOW, number=2)
-    assert drain(now=NOW) == {"retry": 1, "sent": 1}
+    assert drain(now=NOW) == {"unwritten": 1, "sent": 1}
 
 
 def test_a_line_break_in_a_subject_reaches_no_server(server):
     register_kind("test", wanted=lambda m, now: "", render=lambda m, now: Mail("Hi\r\nBcc: x@y.z", "Hello"))
     message = due_message("dana@example.com", now=NOW)
-    assert drain(now=NOW) == {"retry": 1}
+    Circuit.trip(sender.SMTP, "It refused.", now=NOW - 2 * MINUTE)
+    assert drain(now=NOW) == {"unwritten": 1}
     assert server.received == [] and fresh(message).last_error
+    assert Circuit.objects.get().opened_at is not None  # nobody asked the failing server
 
 
 def test_two_messages_never_share_a_key(server):
