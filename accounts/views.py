@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -186,14 +184,19 @@ def pool(request: HttpRequest, pk: int) -> HttpResponse:
     if not release and not form.is_valid():
         messages.error(request, "Choose a pool and say why it is set by hand.")
         return redirect("accounts:detail", pk)
-    now = clock.now()
-    with change(account, by=request.user, via="page", now=now) as work:
-        if release:
-            work.account.release_pool()
-        else:
-            work.account.set_pool(**_pool_values(form), by=request.user, now=now)
+    try:
+        _set_pool(account, None if release else form, by=request.user)
+    except Refused as refused:
+        messages.error(request, refused.text)
     return redirect("accounts:detail", pk)
 
 
-def _pool_values(form: PoolForm) -> dict[str, Any]:
-    return {"pool": form.cleaned_data["pool"], "reason": form.cleaned_data["reason"]}
+def _set_pool(account: Account, form: PoolForm | None, *, by: User) -> None:
+    now = clock.now()
+    with change(account, by=by, via="page", now=now) as work:
+        if form is None:
+            work.account.release_pool()
+        else:
+            work.account.set_pool(
+                form.cleaned_data["pool"], reason=form.cleaned_data["reason"], by=by, now=now
+            )

@@ -208,8 +208,7 @@ class Account(DomainModel):
 
     def take(self, values: dict[str, Any]) -> None:
         """`record` without the write, for bulk. Raises Refused for what may not be written."""
-        if self.archived:
-            raise Refused("", "archived", "This account is archived. Restore it first.", conflict=True)
+        self.refuse_if_archived()
         new_id = values.get("external_id", self.external_id)
         if self.pk and self.external_id is not None and new_id != self.external_id:
             raise Refused("external_id", "immutable", "The external id cannot be changed once it is set.")
@@ -217,6 +216,11 @@ class Account(DomainModel):
             setattr(self, name, value)
         self.traits = [trait for trait in SMB_TRAITS if trait in set(self.traits)]
         self.products = [product for product in PRODUCTS if product in set(self.products)]
+
+    def refuse_if_archived(self) -> None:
+        """Refused (409) on an archived account: nothing of it may be written but its restoration."""
+        if self.archived:
+            raise Refused("", "archived", "This account is archived. Restore it first.", conflict=True)
 
     def archive(self, *, now: datetime) -> None:
         """Take the account out of work; it stays readable."""
@@ -231,6 +235,7 @@ class Account(DomainModel):
 
     def set_pool(self, pool: str, *, by: User, reason: str, now: datetime) -> None:
         """ROUTE-4: a lead, manager or CS Ops sets the pool by hand; it stands until released."""
+        self.refuse_if_archived()
         if not reason.strip():
             raise Refused("override_reason", "required", "Say why this pool is set by hand.", rule="ROUTE-4")
         self.override_pool, self.override_by = pool, by
@@ -239,6 +244,7 @@ class Account(DomainModel):
 
     def release_pool(self) -> None:
         """ROUTE-4: let the rules decide again."""
+        self.refuse_if_archived()
         self.override_pool, self.override_by, self.override_reason, self.override_at = "", None, "", None
         self.save()
 
@@ -255,8 +261,7 @@ class AccountRow(DomainModel):
 
     def refuse_if_archived(self) -> None:
         """Refused (409) when the account is archived: nothing of it may be written."""
-        if self.account.archived:
-            raise Refused("", "archived", "This account is archived. Restore it first.", conflict=True)
+        self.account.refuse_if_archived()
 
 
 class Contact(AccountRow):
@@ -370,5 +375,6 @@ class Reroute(AccountRow):
         self.save()
 
     def _refuse_if_settled(self) -> None:
+        self.account.refuse_if_archived()
         if not self.is_open:
             raise Refused("", "decided", "This was decided meanwhile.", rule="ROUTE-6", conflict=True)

@@ -55,17 +55,6 @@ def occasions(
         yield Occasion(f"{LATE}{n + 1}", first_late + timedelta(days=n * rules.repeat_days), late_to)
 
 
-def until(today: date, all_of_them: Iterator[Occasion], *, look_back: int) -> list[Occasion]:
-    """The occasions of a milestone that are due by `today`, none older than `look_back` days."""
-    due = []
-    for occasion in all_of_them:
-        if occasion.on > today and occasion.name not in (PREPARE, DAY):
-            break
-        if today - timedelta(days=look_back) <= occasion.on <= today:
-            due.append(occasion)
-    return due
-
-
 def send_at(on: date, *, hour: int, zone: ZoneInfo) -> datetime:
     """MIL-4: the instant at which mail of that day leaves in the recipient's zone, right on both DST days."""
     return local_instant(on, time(hour), zone)

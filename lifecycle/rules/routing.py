@@ -124,8 +124,3 @@ def signature(facts: AccountFacts, policy: Policy) -> str:
         policy.number,
     )
     return "|".join(str(part) for part in parts)
-
-
-def least_loaded(load: dict[int, int]) -> int | None:
-    """ROUTE-6: the CSM with the fewest open accounts, ties to the lowest id; None when nobody serves the pool."""
-    return min(load, key=lambda csm: (load[csm], csm), default=None)

@@ -178,3 +178,14 @@ def test_a_duty_that_a_fact_clears_is_not_done_by_hand(team):
     account = record(make_account(contracted_users=50), contracted_users=51)
     with pytest.raises(Refused, match="not by hand"), change(account, by=team.lead, via="page", now=NOW):
         open_reroute(account).complete(by=team.lead, now=NOW)
+
+
+def test_an_archived_account_takes_no_decision(team):
+    make_csm(pool="digital", team=team)
+    account = record(make_account(contracted_users=50), contracted_users=51)
+    with change(account, by=team.lead, via="page", now=NOW) as work:
+        work.account.archive(now=NOW)
+    with pytest.raises(Refused, match="archived"), change(account, by=team.lead, via="page", now=NOW) as work:
+        work.account.set_pool("strategic", by=team.lead, reason="A name", now=NOW)
+    with pytest.raises(Refused, match="archived"), change(account, by=team.lead, via="page", now=NOW) as work:
+        Reroute.objects.get().keep(work.policy, by=team.lead, now=NOW)

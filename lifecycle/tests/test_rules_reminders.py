@@ -11,7 +11,7 @@ import pytest
 from lifecycle.rules.cadence import WorkCalendar
 from lifecycle.rules.duties import KINDS
 from lifecycle.rules.policy import Policy, ReminderRules
-from lifecycle.rules.reminders import Occasion, occasions, send_at, until
+from lifecycle.rules.reminders import occasions, send_at
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -124,43 +124,6 @@ def test_mil_5_occasions_are_named_by_their_place_in_the_schedule() -> None:
     asked = occasions("stage", due_on=SUNDAY, act_by=FRIDAY_BEFORE, policy=POLICY, calendar=PLAIN)
     names = [occasion.name for occasion in islice(asked, 30)]
     assert names == ["prepare", "day", *(f"late{n}" for n in range(1, 29))]
-
-
-@pytest.mark.parametrize(
-    ("today", "names"),
-    [
-        (date(2026, 2, 14), []),
-        (date(2026, 2, 15), ["prepare"]),
-        (date(2026, 2, 26), ["prepare"]),
-        (date(2026, 2, 27), ["prepare", "day"]),
-        (date(2026, 3, 3), ["prepare", "day"]),
-        (date(2026, 3, 4), ["prepare", "day", "late1"]),
-        (date(2026, 3, 17), ["prepare", "day", "late1", "late2"]),
-        (date(2026, 3, 18), ["day", "late1", "late2", "late3"]),
-        (date(2027, 3, 3), ["late49", "late50", "late51", "late52", "late53"]),
-    ],
-)
-def test_mil_3_what_was_missed_is_what_fell_due_within_the_look_back(today: date, names: list[str]) -> None:
-    asked = occasions("stage", due_on=SUNDAY, act_by=FRIDAY_BEFORE, policy=POLICY, calendar=PLAIN)
-    assert [occasion.name for occasion in until(today, asked, look_back=30)] == names
-
-
-def test_mil_3_a_day_moved_far_ahead_of_the_preparation_does_not_hide_it() -> None:
-    due = date(2026, 12, 28)
-    calendar = WorkCalendar(frozenset(date(2026, 12, 21) + timedelta(days=n) for n in range(8)))
-    act_by = calendar.last_on_or_before(due)
-    asked = occasions("check_in", due_on=due, act_by=act_by, policy=POLICY, calendar=calendar)
-    reached = until(date(2026, 12, 25), asked, look_back=30)
-    assert {(occasion.name, occasion.on) for occasion in reached} == {
-        ("prepare", date(2026, 12, 25)),
-        ("day", date(2026, 12, 18)),
-    }
-
-
-@pytest.mark.parametrize("look_back", [1, 30])
-def test_mil_3_an_occasion_of_today_is_within_any_look_back(look_back: int) -> None:
-    today = [Occasion("day", SUNDAY, frozenset(OWNER)), Occasion("late1", date(2026, 3, 8), frozenset(OWNER))]
-    assert until(SUNDAY, iter(today), look_back=look_back) == today[:1]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from lifecycle.rules.policy import Policy, RoutingRules
-from lifecycle.rules.routing import least_loaded, route, signature
+from lifecycle.rules.routing import route, signature
 from lifecycle.tests.test_rules_facts import account
 
 pytestmark = pytest.mark.sqlite_only
@@ -160,13 +160,3 @@ def test_route_6_keep_asks_again_under_another_version() -> None:
 def test_route_6_keep_stands_when_what_changed_is_no_fact_of_routing() -> None:
     elsewhere = account(csm=99, products=(), mrr=Decimal("250"))
     assert signature(elsewhere, POLICY) == signature(account(), POLICY)
-
-
-@pytest.mark.parametrize(
-    ("load", "chosen"),
-    [({}, None), ({4: 10}, 4), ({4: 10, 9: 9}, 9), ({9: 3, 4: 3, 5: 3}, 4), ({2: 1, 1: 0}, 1)],
-)
-def test_route_6_the_csm_with_the_fewest_open_accounts_ties_to_the_lowest_id(
-    load: dict[int, int], chosen: int | None
-) -> None:
-    assert least_loaded(load) == chosen
