@@ -51,7 +51,7 @@ def _no_feedback() -> dict[str, str]:
 
 
 class Adoption(AccountRow):
-    """CAD-1: one adoption per onboarding, made when the Training Completed Date is entered."""
+    """CAD-1: one adoption per onboarding, made with the entry of its Training Completed Date."""
 
     resource = "adoption"
 
