@@ -167,6 +167,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 
 # -- database and cache --------------------------------------------------------------------------------------
+STATEMENT_SECONDS = number(
+    "STATEMENT_SECONDS", 30, 1, 3600
+)  # of PostgreSQL; the web's is 10: lifecycle/wsgi.py
+
+
 def database() -> dict:
     """SQLite that survives a power cut and never deadlocks on a lock upgrade, or PostgreSQL that never hangs."""
     value = url(
@@ -191,7 +196,8 @@ def database() -> dict:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
         }
     else:
-        limits = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000"
+        limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout=30000"
+        options.setdefault("connect_timeout", 5)
         options["options"] = f"{limits} {options.get('options', '')}".strip()
     return config
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
@@ -48,7 +52,7 @@ class Conflict(exceptions.APIException):
 
 class Unavailable(exceptions.APIException):
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    default_detail = "The database cannot be reached. Try again shortly."
+    default_detail = "The database cannot be used just now. Nothing is half saved. Try again shortly."
     default_code = "unavailable"
     wait = 5
 
@@ -84,7 +88,7 @@ class Problems(ExceptionHandler):
                 return Conflict(
                     "Somebody else changed the same thing at the same time. Read it and try again."
                 )
-            case OperationalError() | InterfaceError():
+            case _ if is_unavailable(exc):
                 return Unavailable()
         return super().convert_known_exceptions(exc)
 
@@ -168,7 +172,26 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """What fails outside the views: a problem under /api/, a page elsewhere."""
+    """What fails outside the views of the API: a problem under /api/, a page elsewhere, neither asking the database."""
+    if is_unavailable(sys.exception()):
+        return unavailable(request)
     if is_api(request):
         return answer(500, "Something went wrong here. It has been logged.", "error")
-    return defaults.server_error(request)
+    reference = structlog.contextvars.get_contextvars().get("request_id", "")
+    return HttpResponse(render_to_string("500.html", {"reference": reference}), status=500)
+
+
+def is_unavailable(problem: BaseException | None) -> bool:
+    """Whether the database or the disk is to blame: gone, refusing, too slow, full. The same request may work soon."""
+    if isinstance(problem, OSError):
+        return problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(problem, OperationalError | InterfaceError)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    if is_api(request):
+        response: HttpResponse = answer(503, Unavailable.default_detail, Unavailable.default_code)
+    else:
+        response = HttpResponse(render_to_string("503.html"), status=503)
+    response["Retry-After"] = str(Unavailable.wait)
+    return response

@@ -62,6 +62,7 @@ BAD = [
     ("PORT", "8000x", "whole number"),
     ("MAIL_LEASE_SECONDS", "0", "whole number"),
     ("MAIL_LEASE_SECONDS", "1.5", "whole number"),
+    ("STATEMENT_SECONDS", "0", "whole number"),
     ("WEBHOOK_ALLOW_PRIVATE", "2", "true or false"),
     ("REQUIRE_MFA", "ja", "true or false"),
     ("METRICS", "-", "true or false"),
@@ -135,8 +136,22 @@ def test_postgresql_never_waits_for_ever(tmp_path):
     config = config["DATABASES"]["default"]
     assert (config["HOST"], config["PORT"], config["PASSWORD"]) == ("db", 5433, "p@")
     assert config["OPTIONS"]["sslmode"] == "require"
-    assert "statement_timeout=30000" in config["OPTIONS"]["options"]
+    assert "statement_timeout=30s" in config["OPTIONS"]["options"]
     assert "idle_in_transaction_session_timeout=30000" in config["OPTIONS"]["options"]
+    assert config["OPTIONS"]["connect_timeout"] == 5
+
+
+def test_people_wait_ten_seconds_for_postgresql_and_senders_thirty():
+    env = os.environ | {"DATABASE_URL": "postgres://waymark@127.0.0.1:1/none"}
+    ask = "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS']['options'])"
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", f"{first}\n{ask}"], cwd=ROOT, env=env, capture_output=True, check=True
+        )
+        for first in ("import lifecycle.wsgi", "")
+    ]
+    assert b"statement_timeout=10s" in said[0].stdout
+    assert b"statement_timeout=30s" in said[1].stdout
 
 
 @pytest.mark.parametrize(
