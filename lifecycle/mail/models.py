@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+
+from accounts.models import Account, User
 
 OPEN_STATES = ("due", "retry")
 STATES = (
@@ -22,8 +24,28 @@ STATES = (
     "suppressed",
     "marked",
 )
+STOPPED_STATES = ("held", "dead", "cancelled", "expired", "suppressed", "marked")  # ended, but not as sent
 CHANNELS = ("mail", "webhook")
 AUDIENCES = ("staff", "customer")
+
+
+class MessageQuerySet(models.QuerySet):
+    def visible_to(self, user: User, *, today: date | None = None) -> MessageQuerySet:
+        """security.md: staff mail belongs to its recipient, customers' mail to its account. A lead sees that of
+        the team's people and accounts, a manager that of every team, CS Ops and administrators all."""
+        if not user.is_active or user.role == "viewer":
+            return self.none()
+        if user.role in ("cs_ops", "admin"):
+            return self.all()
+        led = {"team_lead": Q(team__lead=user), "manager": Q(team__isnull=False)}
+        people = User.objects.filter(Q(pk=user.pk) | led.get(user.role, Q()))
+        accounts = Account.objects.visible_to(user, today=today)
+        staff = Q(audience="staff", recipient__in=people.values("pk"))
+        return self.filter(staff | Q(audience="customer", account__in=accounts.values("pk")))
+
+    def worked_by(self, user: User, *, today: date | None = None) -> MessageQuerySet:
+        """security.md: leads, managers and CS Ops act on what they see; the others read."""
+        return self.visible_to(user, today=today) if user.decides else self.none()
 
 
 class Message(models.Model):
@@ -35,6 +57,9 @@ class Message(models.Model):
     audience = models.CharField(max_length=8, choices=[(a, a) for a in AUDIENCES], default="staff")
     recipient = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
     )
     address = models.CharField(max_length=254)
     subject = models.CharField(max_length=300, blank=True)
@@ -55,6 +80,8 @@ class Message(models.Model):
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
 
+    objects = MessageQuerySet.as_manager()
+
     class Meta:
         indexes = [
             models.Index(fields=("not_before", "id"), name="message_due", condition=Q(state__in=OPEN_STATES)),
@@ -62,6 +89,11 @@ class Message(models.Model):
                 fields=("lease_until",), name="message_leased", condition=Q(state__in=("claimed", "sending"))
             ),
             models.Index(fields=("recipient", "-id"), name="message_by_recipient"),
+            models.Index(fields=("account", "-id"), name="message_by_account"),
+            models.Index(fields=("-sent_at", "-id"), name="message_sent", condition=Q(state="sent")),
+            models.Index(
+                fields=("state", "-id"), name="message_stopped", condition=Q(state__in=STOPPED_STATES)
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=STATES), name="message_state"),

@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -112,6 +113,16 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="accounts.account",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -160,6 +171,26 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="message",
             index=models.Index(fields=["recipient", "-id"], name="message_by_recipient"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(fields=["account", "-id"], name="message_by_account"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("state", "sent")), fields=["-sent_at", "-id"], name="message_sent"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(
+                    ("state__in", ("held", "dead", "cancelled", "expired", "suppressed", "marked"))
+                ),
+                fields=["state", "-id"],
+                name="message_stopped",
+            ),
         ),
         migrations.AddConstraint(
             model_name="message",
