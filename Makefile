@@ -17,7 +17,7 @@ test-fast: .venv/.dev
 	@exec $(BIN)/python -m pytest -q -n 2 -m "not servers and not browser and not fault"
 
 test-faults: .venv/.dev
-	@exec $(BIN)/python -m lifecycle.tests.suite -m fault
+	@exec $(BIN)/python -m lifecycle.tests.faults
 
 bench: .venv/.dev
 	@exec $(BIN)/python -m lifecycle.benchmarks

@@ -50,6 +50,7 @@ def pytest_configure(config):
         "database",
         "servers",
         "pages",
+        "figures",
     ):  # here, after the other plugins: a name's last fixture wins
         config.pluginmanager.import_plugin(f"lifecycle.tests.{module}")
     if not POSTGRES:  # a file, not memory: worker processes open it too

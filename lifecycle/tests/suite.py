@@ -142,6 +142,10 @@ def main(arguments: list[str]) -> int:
     count = run("SQLite", arguments)
     with postgres() as url:
         count += run("PostgreSQL", arguments, url)
+    return closing_line(count)
+
+
+def closing_line(count: Counter) -> int:
     skipped = f", {count['skipped']} skipped" if count["skipped"] else ""
     print(f"\n{count['passed']} passed, {count['failed']} failed{skipped}", flush=True)
     return 1 if count["failed"] or not count["passed"] else 0
