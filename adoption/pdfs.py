@@ -23,8 +23,8 @@ from adoption.models import Answer, Checklist, ChecklistExport, ChecklistTemplat
 from adoption.models.checklist import FEEDBACK, template_key
 from lifecycle.change import change
 from lifecycle.machine import PANGO
+from lifecycle.rules.facts import PRODUCT_NAMES
 from lifecycle.rules.refused import Refused
-from onboarding.models import PRODUCT_NAMES
 
 WORDS = {"yes": "Yes", "no": "No", "na": "N/A"}
 MOST_LISTED = 4  # in the two boxes on top; the tables below have all

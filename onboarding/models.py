@@ -9,16 +9,10 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import AccountRow
-from lifecycle.rules.facts import PRODUCTS, OnboardingFacts, SessionFacts
+from lifecycle.rules.facts import PRODUCT_NAMES, PRODUCTS, OnboardingFacts, SessionFacts
 from lifecycle.rules.refused import Refused
 
 JUDGEMENTS = ("met", "partly", "not_met")
-PRODUCT_NAMES = {
-    "learning": "Learning",
-    "compliance": "Compliance",
-    "credentialing_software": "Credentialing Software",
-    "credentialing_service": "Credentialing Service",
-}
 
 
 class Onboarding(AccountRow):
@@ -53,7 +47,9 @@ class Onboarding(AccountRow):
             call_scheduled_at=self.call_scheduled_at,
             call_completed_on=self.call_completed_on,
             training_completed_on=self.training_completed_on,
-            sessions=tuple(SessionFacts(s.pk, s.product, s.completed_on) for s in sessions),
+            recap_sent=self.recap_sent_at is not None,
+            completed_mail_sent=self.completed_mail_sent_at is not None,
+            sessions=tuple(session.facts() for session in sessions),
         )
 
     def record(self, values: dict[str, Any], *, today: date) -> None:
@@ -134,6 +130,11 @@ class TrainingSession(AccountRow):
 
     def __str__(self) -> str:
         return f"{self.get_product_display()} training"
+
+    def facts(self) -> SessionFacts:
+        return SessionFacts(
+            self.pk, self.product, self.scheduled_at, self.completed_on, self.recap_sent_at is not None
+        )
 
     def record(self, values: dict[str, Any], *, today: date) -> None:
         """Take what a person or client entered; Refused for a held date in the future."""

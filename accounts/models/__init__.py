@@ -1,4 +1,17 @@
 from accounts.models.account import Account, AccountRow, Contact, Reroute, UsageSnapshot
+from accounts.models.contact_log import Activity, Opportunity
 from accounts.models.people import Cover, Roster, Team, User
 
-__all__ = ["Account", "AccountRow", "Contact", "Cover", "Reroute", "Roster", "Team", "UsageSnapshot", "User"]
+__all__ = [
+    "Account",
+    "AccountRow",
+    "Activity",
+    "Contact",
+    "Cover",
+    "Opportunity",
+    "Reroute",
+    "Roster",
+    "Team",
+    "UsageSnapshot",
+    "User",
+]

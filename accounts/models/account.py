@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from accounts.models.people import Roster, User, validate_zone
 from lifecycle.guard import DomainModel, DomainQuerySet
-from lifecycle.rules.facts import PRODUCTS, SMB_TRAITS, AccountFacts, RerouteFacts, is_smb
+from lifecycle.rules.facts import PRODUCTS, SMB_TRAITS, AccountFacts, RerouteFacts, UsageFacts, is_smb
 from lifecycle.rules.policy import LEVELS, Policy
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS, signature
@@ -83,7 +83,7 @@ class Account(DomainModel):
     """A customer. Facts are written by people and sync clients; what is computed follows from them."""
 
     resource = "account"
-    quiet = DomainModel.quiet | {"recheck_at"}
+    quiet = DomainModel.quiet | {"recheck_at", "last_contact_on"}
 
     external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     name = models.CharField(max_length=255)
@@ -118,6 +118,7 @@ class Account(DomainModel):
     churned_on = models.DateField(null=True, blank=True)
     churn_cause = models.CharField(max_length=500, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    last_contact_on = models.DateField(null=True, editable=False)
     recheck_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(null=True, editable=False)
@@ -177,7 +178,7 @@ class Account(DomainModel):
         return ZoneInfo(csm.time_zone if csm else self.time_zone)
 
     def facts(self, roster: Roster, *, now: datetime, **more: Any) -> AccountFacts:
-        """This row as the rules see it; `more` brings onboarding, adoption, reroutes and duties done by hand."""
+        """This row as the rules see it; `more` brings onboarding, adoption and what else duties need."""
         zone = self.zone(roster)
         team = roster.team_of(self.csm_id)
         calendar = {"calendar": team.calendar(today=now.astimezone(zone).date())} if team else {}
@@ -294,6 +295,20 @@ class Contact(AccountRow):
             setattr(self, name, value)
         self.save()
 
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Forget the person; what was said to them stays in the log, without them."""
+        for activity in self.activities.all():
+            activity.contact = None
+            activity.save()
+        return super().delete(*args, **kwargs)
+
+
+class UsageQuerySet(VisibleQuerySet):
+    def latest_each(self) -> UsageQuerySet:
+        """The newest snapshot of each account."""
+        newest = self.model.objects.filter(account=OuterRef("account")).order_by("-taken_on")
+        return self.filter(pk=Subquery(newest.values("pk")[:1]))
+
 
 class UsageSnapshot(AccountRow):
     """What the product's telemetry said of an account on one day."""
@@ -311,9 +326,14 @@ class UsageSnapshot(AccountRow):
     pending_actions = models.PositiveIntegerField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1, editable=False)
 
+    objects = UsageQuerySet.as_manager()
+
     class Meta(AccountRow.Meta):
         ordering = ("-taken_on",)
         constraints = [models.UniqueConstraint(fields=("account", "taken_on"), name="one_snapshot_a_day")]
+
+    def facts(self) -> UsageFacts:
+        return UsageFacts(self.pk, self.taken_on, self.active_users, self.employees)
 
 
 class Reroute(AccountRow):

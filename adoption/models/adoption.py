@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from accounts.models import AccountRow
 from lifecycle.rules.cadence import ExistingRow, PlannedRow
-from lifecycle.rules.duties import GAP_CLOSING
+from lifecycle.rules.duties.stages import GAP_CLOSING
 from lifecycle.rules.facts import AdoptionFacts, CheckInFacts, StageFacts
 from lifecycle.rules.gates import missing
 from lifecycle.rules.policy import LEVELS

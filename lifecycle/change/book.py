@@ -8,9 +8,19 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 
-from accounts.models import Account, Cover, Reroute, Roster, Team, User
+from accounts.models import (
+    Account,
+    Activity,
+    Cover,
+    Opportunity,
+    Reroute,
+    Roster,
+    Team,
+    UsageSnapshot,
+    User,
+)
 from adoption.models import Adoption, CheckIn, Checklist, Stage
 from lifecycle.guard import Ledger
 from lifecycle.milestones.models import Milestone, Notice
@@ -37,6 +47,10 @@ class Book:
     check_ins: dict[int, list[CheckIn]]
     checklists: dict[int, Checklist]
     reroutes: dict[int, Reroute]
+    activities: dict[int, list[Activity]]
+    opportunities: dict[int, list[Opportunity]]
+    usage: dict[int, UsageSnapshot]
+    touched: dict[int, datetime]
     milestones: dict[int, list[Milestone]]
 
     @classmethod
@@ -62,6 +76,16 @@ class Book:
                 for row in Checklist.objects.filter(**of, stage__isnull=False).annotate(export_count=exports)
             },
             reroutes={row.account_id: row for row in Reroute.objects.filter(**of).order_by("pk")},
+            activities=_listed(Activity.objects.asking().filter(**of), "account_id"),
+            opportunities=_listed(Opportunity.objects.filter(**of), "account_id"),
+            usage={row.account_id: row for row in UsageSnapshot.objects.filter(**of).latest_each()},
+            touched=dict(
+                Activity.objects.in_touch()
+                .filter(**of)
+                .order_by()
+                .values_list("account_id")
+                .annotate(Max("happened_at"))
+            ),
             milestones=_listed(
                 Milestone.objects.filter(Q(status="open") | Q(status="done", lapsed_at=None), **of),
                 "account_id",
@@ -85,6 +109,7 @@ class Book:
         onboarding = self.onboardings.get(account.pk)
         adoption = self.adoptions.get(account.pk)
         reroute = self.reroutes.get(account.pk)
+        usage = self.usage.get(account.pk)
         done = (row.key for row in self.milestones[account.pk] if row.status == "done" and row.by_hand)
         return account.facts(
             self.roster,
@@ -93,6 +118,9 @@ class Book:
             adoption=adoption
             and adoption.facts(self.stages[adoption.pk], self.check_ins[adoption.pk], self.checklists),
             reroutes=(reroute.facts(),) if reroute and reroute.withdrawn_at is None else (),
+            activities=tuple(row.facts() for row in self.activities[account.pk]),
+            opportunities=tuple(row.facts() for row in self.opportunities[account.pk]),
+            usage=usage and usage.facts(),
             by_hand=frozenset(done),
         )
 
@@ -124,7 +152,7 @@ class Book:
         Account.objects.bulk_update(self.accounts.values(), COMPUTED)
 
 
-COMPUTED = ("segment", "pool", "reasons", "policy", "phase", "csm", "onboarded_by")
+COMPUTED = ("segment", "pool", "reasons", "policy", "phase", "csm", "onboarded_by", "last_contact_on")
 
 
 def _listed(rows: Any, key: str) -> dict[int, list[Any]]:

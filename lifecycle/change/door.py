@@ -17,7 +17,7 @@ from accounts.models import Account, Cover, Roster, Team, User
 from lifecycle.change import log
 from lifecycle.change.book import Book
 from lifecycle.change.reconcile import PlannedMove, reconcile
-from lifecycle.change.steps import adopt, announce, assign, onboard, phase, reroute, route
+from lifecycle.change.steps import adopt, announce, assign, contacted, onboard, phase, reroute, route
 from lifecycle.guard import Ledger, _ledger
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.policy import Policy
@@ -125,6 +125,7 @@ def _settle(work: Work) -> None:
             step(book)
         work.moves += reconcile(book)
         phase(book)
+        contacted(book)
         book.save_accounts()
     log.record(work.ledger, by=work.by, via=work.via, policy=work.policy.number)
 

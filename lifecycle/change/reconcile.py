@@ -9,7 +9,7 @@ from accounts.models import Account
 from lifecycle.change.book import Book
 from lifecycle.milestones.models import Milestone, Reminder
 from lifecycle.rules.cadence import Span
-from lifecycle.rules.duties import KIND, Duty, duties, is_done, lapsed
+from lifecycle.rules.duties import Duty, duties, is_done, kind_of, lapsed
 from lifecycle.rules.facts import AccountFacts, Key
 
 
@@ -64,7 +64,7 @@ class _Reconciliation:
                 self._move(account, facts, duty, row)
         for row in here.values():
             self._close(account, facts, row)
-        gone = lapsed(facts)
+        gone = lapsed(facts, self.book.policy, self.book.now)
         self.lapsed += [row.pk for row in self.book.milestones[account.pk] if row.by_hand and row.key in gone]
         return recheck_at
 
@@ -80,7 +80,7 @@ class _Reconciliation:
             self.changed.append(row)
         self._set(account, facts, duty, row, due)
         self.moves.append(PlannedMove("add", account.pk, row.kind, row.day, row.title, row.due_on))
-        if KIND[row.kind].tells_lead:
+        if kind_of(row.key).tells_lead:
             self.book.tell_lead(account, f"{account.name}: “{row.title}” is due {row.due_on}.")
 
     def _once_cancelled(self, account: Account, key: Key) -> Milestone | None:
@@ -112,7 +112,7 @@ class _Reconciliation:
         team = self.book.roster.team_of(account.csm_id)
         row.title, row.owner_id, row.team_id = duty.title, duty.owner, team.pk if team else None
         row.due_on = due
-        row.act_by = due if KIND[row.kind].acts_on_the_day else facts.calendar.last_on_or_before(due)
+        row.act_by = due if kind_of(row.key).acts_on_the_day else facts.calendar.last_on_or_before(due)
         first_day = self.book.today(account) - timedelta(days=self.book.policy.reminders.look_back_days)
         row.plan_reminder(
             self.book.roster, self.book.policy, facts.calendar, csm_id=account.csm_id, from_day=first_day
@@ -124,7 +124,7 @@ class _Reconciliation:
         if done:
             row.status, row.done_at, row.done_by = "done", self.book.now, self.book.by
         else:
-            row.status, row.reason = "cancelled", _why(facts)
+            row.status, row.reason = "cancelled", _why(facts, row)
         self.changed.append(row)
         action = "done" if done else "cancel"
         self.moves.append(PlannedMove(action, account.pk, row.kind, row.day, row.title, row.due_on))
@@ -172,11 +172,17 @@ WRITTEN = (
 )
 
 
-def _why(facts: AccountFacts) -> str:
+def _why(facts: AccountFacts, row: Milestone) -> str:
     if facts.archived:
         return "The account was archived."
     if facts.churned:
         return "The account churned."
     if facts.adoption and facts.adoption.withdrawn:
         return "The adoption was withdrawn."
+    if (
+        row.source_type in ("onboarding", "training_session")
+        and facts.onboarding
+        and not facts.onboarding.open
+    ):
+        return "Onboarding was completed."
     return "No longer applies."

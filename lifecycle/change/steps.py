@@ -298,6 +298,17 @@ def phase(book: Book) -> None:
             account.phase = "onboarding" if _has_begun(onboarding, book.sessions[onboarding.pk]) else "new"
 
 
+def contacted(book: Book) -> None:
+    """ACT-1: the day of the last contact: a call, email or meeting in the log, or one recorded where it belongs."""
+    for account in book.accounts.values():
+        onboarding, adoption = book.onboardings[account.pk], book.adoptions.get(account.pk)
+        logged = book.touched.get(account.pk)
+        days = [logged and logged.astimezone(account.zone(book.roster)).date(), onboarding.call_completed_on]
+        days += [session.completed_on for session in book.sessions[onboarding.pk]]
+        days += [stage.meeting_held_on for stage in book.stages[adoption.pk]] if adoption else []
+        account.last_contact_on = max(filter(None, days), default=None)
+
+
 def _has_begun(onboarding: Onboarding, sessions: list[TrainingSession]) -> bool:
     booked = onboarding.call_scheduled_at or onboarding.call_completed_on
     return bool(booked) or any(session.scheduled_at or session.completed_on for session in sessions)

@@ -9,17 +9,26 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.models import Account, Roster, Team, User
+from accounts.models import Account, Activity, Opportunity, Roster, Team, User
 from accounts.models.account import VisibleQuerySet
+from adoption.models import Stage
 from lifecycle.guard import DomainModel
 from lifecycle.mail.models import Message
 from lifecycle.rules.cadence import WorkCalendar
-from lifecycle.rules.duties import KIND
+from lifecycle.rules.duties import kind_of
 from lifecycle.rules.facts import Key
 from lifecycle.rules.policy import Policy
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.reminders import DAY, PREPARE, Occasion, occasions, send_at
+from onboarding.models import Onboarding, TrainingSession
 
+SOURCES: dict[str, type[DomainModel]] = {
+    "onboarding": Onboarding,
+    "training_session": TrainingSession,
+    "stage": Stage,
+    "bug": Activity,
+    "opportunity": Opportunity,
+}
 STATUSES = ("open", "done", "cancelled")
 
 
@@ -97,7 +106,7 @@ class Milestone(DomainModel):
     @property
     def by_hand(self) -> bool:
         """Whether a person declares it done, because no fact clears it."""
-        return KIND[self.kind].by_hand
+        return kind_of(self.key).by_hand
 
     def occasions(self, policy: Policy, calendar: WorkCalendar) -> Iterator[Occasion]:
         """MIL-3: when this milestone reminds."""
@@ -126,16 +135,28 @@ class Milestone(DomainModel):
                 return
 
     def complete(self, *, by: User, now: datetime) -> None:
-        """MIL-2: declare a duty done that no fact clears. Refused (409) for kinds that a fact clears."""
+        """MIL-2: declare a duty done that no fact clears, or its mail sent outside the app.
+
+        Refused (409) for kinds that another fact clears.
+        """
+        kind = kind_of(self.key)
         if self.status == "done":
             return
-        if not KIND[self.kind].by_hand:
+        if kind.sent and self.status == "open":
+            return self._note_as_sent(kind.sent, now=now)
+        if not kind.by_hand:
             text = f"{self.title} is done when its fact is recorded, not by hand."
             raise Refused("", "not_by_hand", text, rule="MIL-2", conflict=True)
         if self.status == "cancelled":
             raise Refused("", "cancelled", "This was cancelled meanwhile.", rule="MIL-2", conflict=True)
         self.status, self.done_at, self.done_by, self.remind_at = "done", now, by, None
         self.save()
+
+    def _note_as_sent(self, field: str, *, now: datetime) -> None:
+        """The fact is recorded where it belongs; the door then clears the row."""
+        source = SOURCES[self.source_type].objects.get(pk=self.source_id)
+        setattr(source, field, now)
+        source.save()
 
 
 class Reminder(models.Model):

@@ -12,6 +12,12 @@ from lifecycle.rules.cadence import WorkCalendar
 
 SMB_TRAITS = ("start_up", "small_team", "new_to_compliance", "limited_budget")
 PRODUCTS = ("learning", "compliance", "credentialing_software", "credentialing_service")
+PRODUCT_NAMES = {
+    "learning": "Learning",
+    "compliance": "Compliance",
+    "credentialing_software": "Credentialing Software",
+    "credentialing_service": "Credentialing Service",
+}
 SMB_PRODUCTS = ("learning", "compliance")
 
 
@@ -30,7 +36,9 @@ class SessionFacts:
 
     id: int
     product: str
+    scheduled_at: datetime | None = None
     completed_on: date | None = None
+    recap_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,13 @@ class OnboardingFacts:
     call_scheduled_at: datetime | None = None
     call_completed_on: date | None = None
     training_completed_on: date | None = None
+    recap_sent: bool = False
+    completed_mail_sent: bool = False
     sessions: tuple[SessionFacts, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        return self.training_completed_on is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,43 @@ class RerouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivityFacts:
+    """One entry of the contact log that may ask for something (ACT-1, ACT-2). `noted_at`: the last word on it."""
+
+    id: int
+    kind: str
+    author: int | None
+    noted_at: datetime
+    follow_up_on: date | None = None
+    open_bug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityFacts:
+    """One upsell opportunity (ACT-3); `told` once the RSM was informed."""
+
+    id: int
+    kind: str
+    open: bool = True
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFacts:
+    """The latest usage snapshot; None where telemetry does not say."""
+
+    id: int
+    taken_on: date
+    active_users: int | None = None
+    employees: int | None = None
+
+    @property
+    def most_people(self) -> int:
+        """How many people use or could use the product, as far as known."""
+        return max(self.active_users or 0, self.employees or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFacts:
     """One account with everything its duties depend on.
 
@@ -137,6 +188,9 @@ class AccountFacts:
     onboarding: OnboardingFacts | None = None
     adoption: AdoptionFacts | None = None
     reroutes: tuple[RerouteFacts, ...] = ()
+    activities: tuple[ActivityFacts, ...] = ()
+    opportunities: tuple[OpportunityFacts, ...] = ()
+    usage: UsageFacts | None = None
     by_hand: frozenset[Key] = frozenset()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lifecycle.rules.duties import GAP_CLOSING
+from lifecycle.rules.duties.stages import GAP_CLOSING
 from lifecycle.rules.facts import StageFacts
 
 

@@ -84,6 +84,16 @@ class DutyRules:
     gap_working_days: int = 2
     reroute_working_days: int = 2
     level_review_working_days: int = 5
+    call_booking_working_days: int = 2
+    training_booking_days: int = 7
+    follow_up_working_days: int = 2
+    bug_silence_days: int = 7
+    tell_rsm_days: int = 10
+    tell_rsm_working_days: int = 2
+    billing_working_days: int = 5
+    lead_review_working_days: int = 2
+    forum_invite_opens_days: int = 10
+    forum_invite_due_days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
