@@ -54,15 +54,37 @@ def record(ledger: Ledger, *, by: User | None, via: str, policy: int) -> None:
             )
             events.append(event)
             secret += [(event, *value) for value in personal]
-    Event.objects.bulk_create(events)
-    if connection.vendor != "postgresql":  # one writer: the order of inserts is the order of the feed
-        EventSeq.objects.bulk_create([EventSeq(event=event) for event in events])
+    _append(events)
     EventPersonal.objects.bulk_create(
         [
             EventPersonal(event=event, field=name, salt=salt, value=value)
             for event, name, salt, value in secret
         ]
     )
+
+
+def tell(work: Any, kind: str, row: Any, *, resource: str, changed: dict[str, list[Any]]) -> None:
+    """Inside the open change `work`, write one event about a row that is no domain row, such as a mail. Of the
+    row itself it keeps the id alone: whoever may read the event need not be allowed to read the row."""
+    event = Event(
+        at=work.now,
+        actor=work.by,
+        via=work.via,
+        type=kind,
+        account_id=row.account_id,
+        object_type=resource,
+        object_id=row.pk,
+        changed=changed,
+        data={"id": row.pk},
+        policy=work.policy.number,
+    )
+    _append([event])
+
+
+def _append(events: list[Event]) -> None:
+    Event.objects.bulk_create(events)
+    if connection.vendor != "postgresql":  # one writer: the order of inserts is the order of the feed
+        EventSeq.objects.bulk_create([EventSeq(event=event) for event in events])
 
 
 def _is_news(entry: Written) -> bool:

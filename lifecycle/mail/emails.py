@@ -21,6 +21,7 @@ def register() -> None:
             message.payload["subject"], message.payload["text"], message.payload.get("html", "")
         ),
         settled=_forget,
+        private=True,
     )
 
 

@@ -28,7 +28,7 @@ GROUPS = (RECAPS, LATE, TODAY, COMING)
 def register() -> None:
     """Tell the outbox about digests and immediate mails; called by `LifecycleConfig.ready()`."""
     for kind in (DIGEST, AT_ONCE):
-        register_kind(kind, wanted=still_wanted, render=render, settled=settle)
+        register_kind(kind, wanted=still_wanted, render=render, settled=settle, again=carry_over)
 
 
 # --- still wanted?
@@ -108,6 +108,13 @@ def settle(message: Message, now: datetime) -> None:
         message.notices.filter(told_at=None).update(message=None)
     else:
         waiting.update(state="superseded", reason=message.reason[:200])
+
+
+def carry_over(old: Message, new: Message, now: datetime) -> None:
+    """MIL-5: what ended unsent with its mail is planned again, in the mail that a person sends in its place."""
+    unsent = old.reminders.filter(state__in=("planned", "held", "failed", "superseded"))
+    unsent.update(state="planned", reason="", message=new)
+    old.notices.filter(told_at=None).update(message=new)
 
 
 # --- what it says
