@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Account, User
+from lifecycle.mail.models.letters import Draft
 
 OPEN_STATES = ("due", "retry")
 STATES = (
@@ -61,6 +62,7 @@ class Message(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
     )
+    draft = models.ForeignKey(Draft, on_delete=models.PROTECT, null=True, blank=True, related_name="messages")
     address = models.CharField(max_length=254)
     subject = models.CharField(max_length=300, blank=True)
     payload = models.JSONField(default=dict)
