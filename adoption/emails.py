@@ -7,7 +7,8 @@ from adoption.models import Stage
 
 def recap(stage: Stage, *, first_name: str) -> tuple[str, str]:
     """STAGE-7: subject and text of the recap of a stage's meeting."""
-    owner = stage.account.csm.name if stage.account.csm_id else ""
+    csm = stage.account.csm
+    owner = (csm.signature or csm.name) if csm else ""
     parts = [f"Hello {first_name},", "Thank you for your time in our follow-up meeting."]
     if stage.summary:
         parts.append(f"What we talked about:\n{stage.summary}")

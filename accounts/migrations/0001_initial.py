@@ -63,6 +63,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("booking_url", models.URLField(blank=True)),
+                ("signature", models.CharField(blank=True, max_length=500)),
+                (
+                    "stage_mail",
+                    models.BooleanField(default=True, help_text="Tell a lead of stages that were closed"),
+                ),
+                (
+                    "theme",
+                    models.CharField(
+                        blank=True,
+                        choices=[("light", "Light"), ("dark", "Dark")],
+                        help_text="Empty: as the system has it",
+                        max_length=5,
+                    ),
+                ),
                 ("weekly_load", models.PositiveSmallIntegerField(default=20)),
                 ("is_active", models.BooleanField(default=True)),
                 ("created_at", models.DateTimeField(editable=False, null=True)),

@@ -25,6 +25,7 @@ ROLES = ("csm", "team_lead", "manager", "cs_ops", "viewer", "admin")
 LEAD_ROLES = ("team_lead", "manager")
 DECIDING_ROLES = (*LEAD_ROLES, "cs_ops")
 SEES_ALL_ROLES = ("manager", "cs_ops", "viewer", "admin")
+THEMES = ("light", "dark")
 
 
 def _choices(names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -94,7 +95,9 @@ class User(DomainModel, AbstractBaseUser):
 
     resource = "user"
     signs_in = True
-    quiet = DomainModel.quiet | {"last_login", "password"}
+    quiet = DomainModel.quiet | {"last_login", "password", "theme"}
+    # What, when it changes, changes who owes what or when mail leaves; a name or a theme does not.
+    feeds = frozenset({"role", "pool", "team_id", "time_zone", "digest_hour", "is_active"})
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=150)
@@ -106,6 +109,11 @@ class User(DomainModel, AbstractBaseUser):
         null=True, blank=True, help_text="Empty: the policy's hour"
     )
     booking_url = models.URLField(blank=True)
+    signature = models.CharField(max_length=500, blank=True)
+    stage_mail = models.BooleanField(default=True, help_text="Tell a lead of stages that were closed")
+    theme = models.CharField(
+        max_length=5, choices=_choices(THEMES), blank=True, help_text="Empty: as the system has it"
+    )
     weekly_load = models.PositiveSmallIntegerField(default=20)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(null=True, editable=False)

@@ -22,7 +22,7 @@ from accounts.models import (
     User,
 )
 from adoption.models import Adoption, CheckIn, Checklist, Stage
-from lifecycle.guard import Ledger
+from lifecycle.guard import Ledger, Written
 from lifecycle.milestones.models import Milestone, Notice
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.facts import AccountFacts
@@ -95,7 +95,7 @@ class Book:
     @cached_property
     def people_changed(self) -> bool:
         """MIL-4, MIL-6: whether colleagues, teams or cover changed, so that mail may leave at another hour."""
-        return any(isinstance(entry.row, User | Team | Cover) for entry in self.ledger.written.values())
+        return any(feeds_accounts(entry) for entry in self.ledger.written.values())
 
     def today(self, account: Account) -> date:
         return self.now.astimezone(account.zone(self.roster)).date()
@@ -133,6 +133,12 @@ class Book:
         """MIL-4: a notice for the account's CSM and lead, never to the person who caused it."""
         self._notify(account, text, {account.csm_id, self.roster.lead_of(account.csm_id)})
 
+    def tell_closed(self, account: Account, text: str) -> None:
+        """MIL-4: the same of a stage that was closed; a lead may do without these."""
+        lead = self.roster.lead_of(account.csm_id)
+        wants = lead is None or self.roster.users[lead].stage_mail
+        self._notify(account, text, {account.csm_id, lead if wants else None})
+
     def tell_lead(self, account: Account, text: str) -> None:
         """A notice for the lead alone (SEG-6)."""
         self._notify(account, text, {self.roster.lead_of(account.csm_id)})
@@ -153,6 +159,15 @@ class Book:
 
 
 COMPUTED = ("segment", "pool", "reasons", "policy", "phase", "csm", "onboarded_by", "last_contact_on")
+
+
+def feeds_accounts(entry: Written) -> bool:
+    """MIL-4, MIL-6: whether what was written of a colleague, team or cover changes who owes what, or when mail
+    leaves. Another name or theme moves no account."""
+    row = entry.row
+    if isinstance(row, User):
+        return entry.created or bool(row.feeds & entry.before.keys())
+    return isinstance(row, Team | Cover)
 
 
 def _listed(rows: Any, key: str) -> dict[int, list[Any]]:

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.models import Account, Cover, Roster, Team, User
+from accounts.models import Account, Cover, Roster, User
 from lifecycle.change import log
-from lifecycle.change.book import Book
+from lifecycle.change.book import Book, feeds_accounts
 from lifecycle.change.reconcile import PlannedMove, reconcile
 from lifecycle.change.steps import adopt, announce, assign, contacted, onboard, phase, reroute, route
 from lifecycle.guard import Ledger, _ledger
@@ -141,12 +141,12 @@ def _fed_by_people(ledger: Ledger) -> set[int]:
     """Accounts whose facts rest on a changed colleague, team or cover."""
     users, teams = set(), set()
     for entry in list(ledger.written.values()):
-        if isinstance(entry.row, User) and not entry.created:
-            users.add(entry.row.pk)
-        elif isinstance(entry.row, Team) and not entry.created:
-            teams.add(entry.row.pk)
-        elif isinstance(entry.row, Cover):
+        if not feeds_accounts(entry):
+            continue
+        if isinstance(entry.row, Cover):
             users.add(entry.row.user_id)
+        elif not entry.created:
+            (users if isinstance(entry.row, User) else teams).add(entry.row.pk)
     if not users and not teams:
         return set()
     served = Account.objects.filter(

@@ -279,7 +279,7 @@ def announce(book: Book) -> None:
         entry = book.ledger.written.get((Stage, stage.pk))
         if entry and "closed_at" in entry.before and stage.closed_at:
             account = book.accounts[stage.account_id]
-            book.tell(account, f"The {stage.day}-day stage of {account.name} was closed.")
+            book.tell_closed(account, f"The {stage.day}-day stage of {account.name} was closed.")
 
 
 def phase(book: Book) -> None:

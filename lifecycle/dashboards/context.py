@@ -11,10 +11,12 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
+from accounts.models.people import THEMES
 from lifecycle import clock
+from lifecycle.milestones import planner
 from lifecycle.milestones.models import Milestone
 
-THEMES = ("light", "dark")
+RUNS_IT = ("cs_ops", "admin")  # MIL-7: who is told that the planner does not run
 TEAM = ("Team queue", "team", "dashboards:team")
 DAY = ("My day", "day", "dashboards:day")
 ACCOUNTS = ("Accounts", "accounts", "accounts:list")
@@ -29,18 +31,30 @@ ITEMS = {
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """The frame of a page. The navigation is asked for only where it is shown: its counts are one query."""
-    theme = request.COOKIES.get("theme", "")
+    """The frame of a page. What costs a query is asked for only where it is shown."""
     return {
         "site_name": settings.SITE_NAME,
-        "theme": theme if theme in THEMES else "",
+        "theme": lambda: theme_of(request),
         "nav": SimpleLazyObject(lambda: _nav(request)),
+        "planner_is_late": lambda: _planner_is_late(request),
     }
+
+
+def theme_of(request: HttpRequest) -> str:
+    """Light, dark, or "" for what the system has: as the person chose, and before sign-in as this browser last had it."""
+    theme = request.user.theme if request.user.is_authenticated else request.COOKIES.get("theme", "")
+    return theme if theme in THEMES else ""
 
 
 def home_of(user: User) -> str:
     """`/` goes to the role's first navigation item."""
     return reverse(ITEMS[user.role][0][2])
+
+
+def _planner_is_late(request: HttpRequest) -> bool:
+    """MIL-7: one query, for those alone who can do something about it."""
+    user = request.user
+    return user.is_authenticated and user.role in RUNS_IT and planner.is_late(clock.now())
 
 
 def _nav(request: HttpRequest) -> dict[str, Any]:

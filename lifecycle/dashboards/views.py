@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -10,15 +10,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards import my_day, team_queue
-from lifecycle.dashboards.access import number
-from lifecycle.dashboards.context import THEMES, home_of
+from lifecycle.dashboards.access import number, signed_in
+from lifecycle.dashboards.context import home_of, theme_of
+from lifecycle.dashboards.forms import save
+from lifecycle.dashboards.profile import ProfileForm
 from lifecycle.milestones.models import Milestone
+from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.refused import Refused
 
 
@@ -99,14 +102,39 @@ def complete(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(_back(request))
 
 
+@signed_in
+@require_http_methods(["GET", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    """A person's own settings."""
+    now, me = clock.now(), request.user
+    policy = PolicyVersion.in_force(me.today(now))
+    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=me.pk), policy=policy)
+    status = save(form, lambda: _keep(form, me, now=now)) if request.method == "POST" else 200
+    if not status:
+        messages.info(request, "Profile saved")
+        return _in_theme(redirect("dashboards:profile"), form.cleaned_data["theme"])
+    return render(request, "dashboards/profile.html", {"form": form}, status=status)
+
+
+def _keep(form: ProfileForm, me: User, *, now: datetime) -> None:
+    with change(None, by=me, via="page", now=now):
+        row = User.objects.select_for_update().get(pk=me.pk)
+        row.record(form.merge(row))
+
+
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
-    """Switch between light and dark; kept in a cookie, so that the server draws it without a flash."""
-    answer = redirect(_back(request))
-    now_dark = request.COOKIES.get("theme") == THEMES[1]
-    answer.set_cookie(
-        "theme", THEMES[0] if now_dark else THEMES[1], max_age=31_536_000, samesite="Lax", httponly=True
-    )
+    """Switch between light and dark. The server draws it, so nothing flashes."""
+    theme = "light" if theme_of(request) == "dark" else "dark"
+    if request.user.is_authenticated:
+        with change(None, by=request.user, via="page", now=clock.now()):
+            User.objects.get(pk=request.user.pk).record({"theme": theme})
+    return _in_theme(redirect(_back(request)), theme)
+
+
+def _in_theme(answer: HttpResponse, theme: str) -> HttpResponse:
+    """The sign-in page of this browser will look the same."""
+    answer.set_cookie("theme", theme, max_age=31_536_000, samesite="Lax", httponly=True)
     return answer
 
 

@@ -84,6 +84,16 @@ def time_words(at: datetime) -> str:
     return f"{at.hour % 12 or 12}:{at:%M} {'AM' if at.hour < 12 else 'PM'}"
 
 
+def hour_words(hour: int) -> str:
+    """A full hour of the day: "8:00 AM"."""
+    return f"{hour % 12 or 12}:00 {'AM' if hour < 12 else 'PM'}"
+
+
+def place_words(zone: str) -> str:
+    """A time zone as people call it, by its place: "Chicago", "Indiana, Knox"."""
+    return zone.replace("_", " ").replace("/", ", ")
+
+
 def relative_words(day: date, today: date) -> str:
     """Relative within 7 days ahead and 30 back, else the absolute date; late always says so."""
     days = (day - today).days
