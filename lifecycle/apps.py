@@ -9,10 +9,16 @@ class LifecycleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts import emails as rsm_letters
         from lifecycle.api import shown
+        from lifecycle.mail import drafts
         from lifecycle.mail import emails as plain_mails
         from lifecycle.milestones import emails as digests
+        from onboarding import emails as onboarding_letters
 
         plain_mails.register()
         digests.register()
+        drafts.register()
+        onboarding_letters.register()
+        rsm_letters.register()
         shown.register()

@@ -1,0 +1,115 @@
+"""The kinds of letters: a row of a registry each, filled by the app whose facts a letter speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from accounts.models import Account, Contact, User
+from lifecycle.guard import DomainModel
+from lifecycle.mail.models import Draft, Link
+
+WORDS = Path(__file__).with_name("words")
+
+# ONB-5: what CS Ops keeps, under the name by which letters mention it.
+LINKS = {
+    "presentation_link": "SMB presentation with its resources",
+    "launch_kit_link": "Customer Launch Kit",
+    "policy_manuals_link": "Policy manuals",
+    "overview_videos_link": "Overview videos",
+    "forum_link": "Open Forum meeting",
+    "support_email": "Customer Support, email",
+    "support_phone": "Customer Support, phone",
+    "support_hours": "Customer Support, hours",
+}
+SHARED = {
+    "contact_first_name": "First name of the contact",
+    "account": "Name of the account",
+    "owner_name": "Your name",
+    "owner_booking_link": "Your booking link",
+    **LINKS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a letter."""
+
+    name: str
+    content: bytes
+    mimetype: str
+
+
+def _to_main_contact(row: Any) -> list[str]:
+    contacts = Contact.objects.filter(account=row.account).exclude(email="")
+    return [contact.email for contact in contacts.order_by("-is_main", "pk")[:1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One kind of letter.
+
+    `source` is the model it speaks of; `fields` what its words may mention beside SHARED; `values` fills them from
+    the row and its writer. `sent` is the field of the source that records that it was sent (ONB-2, ONB-3, STAGE-7).
+    `to` proposes addresses; `back` is the page it was opened from; `due` says when it is due, in words.
+    """
+
+    key: str
+    title: str
+    source: type[DomainModel]
+    back: Callable[[Any], str]
+    fields: dict[str, str] = field(default_factory=dict)
+    values: Callable[[Any, User], dict[str, str]] = lambda row, writer: {}
+    sent: str = ""
+    to: Callable[[Any], list[str]] = _to_main_contact
+    attachments: Callable[[Any], list[Attachment]] = lambda row: []
+    due: str = ""
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Every field its words may mention, with what it means."""
+        return SHARED | self.fields
+
+    @property
+    def first_words(self) -> tuple[str, str]:
+        """Version 1: subject and body as the product brings them."""
+        subject, _, body = (WORDS / f"{self.key}.txt").read_text(encoding="utf-8").partition("\n")
+        return subject.strip(), body.strip()
+
+    def account_of(self, row: Any) -> Account | None:
+        return row if isinstance(row, Account) else getattr(row, "account", None)
+
+    def fill_in(self, row: Any, writer: User) -> dict[str, str]:
+        """The value of each field as things stand; an empty one is a gap."""
+        account = self.account_of(row)
+        links = {link.key: link.value for link in Link.objects.all()}
+        contact = Contact.objects.filter(account=account).order_by("-is_main", "pk").first()
+        shared = {
+            "contact_first_name": contact.name.split()[0] if contact else "",
+            "account": account.name if account else "",
+            "owner_name": writer.name,
+            "owner_booking_link": writer.booking_url,
+        }
+        return {name: links.get(name, "") for name in LINKS} | shared | self.values(row, writer)
+
+    def record(self, row: Any, *, now: datetime) -> None:
+        """The fact that it was sent, unless it is known already."""
+        if self.sent and getattr(row, self.sent) is None:
+            setattr(row, self.sent, now)
+            row.save()
+
+
+LETTERS: dict[str, Letter] = {}
+
+
+def register_letter(letter: Letter) -> None:
+    """Called by `LifecycleConfig.ready()` through each app's `emails`."""
+    LETTERS[letter.key] = letter
+
+
+def letter_of(draft: Draft) -> Letter:
+    """The kind of a draft; KeyError for one that is no longer written."""
+    return LETTERS[draft.kind]

@@ -1,0 +1,30 @@
+"""Merge fields: `{name}` in a text is replaced once, by a plain value. No engine, no expressions, no second pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def fields_in(text: str) -> list[str]:
+    """The names in braces, each once, in order."""
+    return list(dict.fromkeys(FIELD.findall(text)))
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put the values in; a field without one stays as it is, a gap to be seen and filled."""
+    return FIELD.sub(lambda found: values.get(found[1]) or found[0], text)
+
+
+def gaps(text: str, known: Iterable[str]) -> list[str]:
+    """The known fields that still stand in a text: nothing that holds one may leave."""
+    known = set(known)
+    return [name for name in fields_in(text) if name in known]
+
+
+def unknown(text: str, known: Iterable[str]) -> list[str]:
+    """The names in braces that are no field: a template that holds one cannot be saved."""
+    known = set(known)
+    return [name for name in fields_in(text) if name not in known]
