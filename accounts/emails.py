@@ -34,6 +34,7 @@ def register() -> None:
             back=lambda account: reverse("accounts:detail", args=[account.pk]),
             fields=USERS_FIELDS,
             values=_of_users,
+            completes="tell_rsm",
             to=lambda account: [account.rsm_email] if account.rsm_email else [],
         )
     )

@@ -15,6 +15,7 @@ urlpatterns = [
     path("auth/", include("allauth.urls")),
     path("sign-in/", login, name="sign-in"),
     path("accounts/", include("accounts.urls")),
+    path("", include("lifecycle.mail.urls")),
     path("", include("onboarding.urls")),
     path("", include("adoption.urls")),
     path("", include("lifecycle.dashboards.urls")),

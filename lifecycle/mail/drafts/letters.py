@@ -11,6 +11,7 @@ from typing import Any
 from accounts.models import Account, Contact, User
 from lifecycle.guard import DomainModel
 from lifecycle.mail.models import Draft, Link
+from lifecycle.milestones.models import Milestone
 
 WORDS = Path(__file__).with_name("words")
 
@@ -54,7 +55,7 @@ class Letter:
 
     `source` is the model it speaks of; `fields` what its words may mention beside SHARED; `values` fills them from
     the row and its writer. `sent` is the field of the source that records that it was sent (ONB-2, ONB-3, STAGE-7).
-    `to` proposes addresses; `back` is the page it was opened from; `due` says when it is due, in words.
+    `completes` is the kind of duty on the source that it answers where no field says so. `to` proposes addresses; `back` is the page it was opened from; `due` says when it is due, in words.
     """
 
     key: str
@@ -64,6 +65,7 @@ class Letter:
     fields: dict[str, str] = field(default_factory=dict)
     values: Callable[[Any, User], dict[str, str]] = lambda row, writer: {}
     sent: str = ""
+    completes: str = ""
     to: Callable[[Any], list[str]] = _to_main_contact
     attachments: Callable[[Any], list[Attachment]] = lambda row: []
     due: str = ""
@@ -95,11 +97,15 @@ class Letter:
         }
         return {name: links.get(name, "") for name in LINKS} | shared | self.values(row, writer)
 
-    def record(self, row: Any, *, now: datetime) -> None:
+    def record(self, row: Any, *, by: User, now: datetime) -> None:
         """The fact that it was sent, unless it is known already."""
         if self.sent and getattr(row, self.sent) is None:
             setattr(row, self.sent, now)
             row.save()
+        if self.completes:
+            owed = Milestone.objects.open().filter(account=self.account_of(row), kind=self.completes)
+            for milestone in owed.filter(source_id=row.pk):
+                milestone.complete(by=by, now=now)
 
 
 LETTERS: dict[str, Letter] = {}

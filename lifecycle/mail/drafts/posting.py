@@ -126,7 +126,7 @@ def _record(draft: Draft, *, via: str, now: datetime) -> None:
         return
     letter = letter_of(draft)
     with change(draft.account_id, by=draft.author, via=via, now=now) as work:
-        letter.record(_source(letter, draft), now=now)
+        letter.record(_source(letter, draft), by=draft.author, now=now)
         if draft.account_id:
             text = f"“{draft.subject}” to {', '.join(draft.to) or 'the customer'}"
             entry = Activity(account=work.account, kind="email", happened_at=now, text=text)
