@@ -85,7 +85,9 @@ def _page(account: int, part: str) -> str:
 def _of_call(onboarding: Onboarding, writer: User) -> dict[str, str]:
     zone = ZoneInfo(onboarding.account.time_zone)
     sessions = onboarding.sessions.all()
-    coming = [f"- {session.get_product_display()}: {_when(session.scheduled_at, zone)}" for session in sessions]
+    coming = [
+        f"- {session.get_product_display()}: {_when(session.scheduled_at, zone)}" for session in sessions
+    ]
     return {
         "call_date": day(onboarding.call_completed_on),
         "goals": "\n".join(f"- {objective.text}" for objective in onboarding.objectives.all()),
