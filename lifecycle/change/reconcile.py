@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db.models import Q
+
 from accounts.models import Account
 from lifecycle.change.book import Book
 from lifecycle.milestones.models import Milestone, Reminder
@@ -146,12 +148,9 @@ class _Reconciliation:
             of_ours.filter(pk__in=self.lapsed).update(lapsed_at=self.book.now)
 
     def _rearm(self) -> None:
-        """MIL-5: a move of more than seven days re-arms occasions that were sent already."""
-        sent = set(
-            Reminder.objects.filter(milestone__in=self.rearm, state="sent").values_list(
-                "milestone_id", flat=True
-            )
-        )
+        """MIL-5: a move of more than seven days re-arms occasions that were sent, or decided by hand, already."""
+        over = Reminder.objects.filter(Q(state="sent") | Q(decided_by__isnull=False))
+        sent = set(over.filter(milestone__in=self.rearm).values_list("milestone_id", flat=True))
         for row in self.rearm:
             if row.pk in sent:
                 row.ordinal += 1

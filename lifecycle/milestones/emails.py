@@ -60,7 +60,7 @@ def _check(reminder: Reminder, recipient: User, room: Postroom) -> bool:
         return _supersede(reminder, MOVED_FAR)
     occasion = room.occasion(milestone, reminder.occasion)
     speaks_on, today = room.speaks_on(milestone, occasion), recipient.today(room.now)
-    if speaks_on > today:
+    if speaks_on > today and not reminder.at_once:
         reminder.send_on, reminder.message = speaks_on, None
         reminder.save(update_fields=["send_on", "message"])
         return False

@@ -174,6 +174,10 @@ class Reminder(models.Model):
     state = models.CharField(max_length=10, choices=[(s, s) for s in STATES], default="planned")
     reason = models.CharField(max_length=200, blank=True)
     message = models.ForeignKey(Message, on_delete=models.PROTECT, null=True, related_name="reminders")
+    # Who held it, skipped it or sent it early; nobody where it went by the schedule.
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -189,6 +193,16 @@ class Reminder(models.Model):
                 condition=Q(state="planned", message=None),
             )
         ]
+
+    @property
+    def account_id(self) -> int | None:
+        """The account it is about."""
+        return self.milestone.account_id
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a person sends it now: it waits neither for its day nor for the digest's hour."""
+        return self.state == "planned" and self.decided_by_id is not None
 
 
 class Notice(models.Model):

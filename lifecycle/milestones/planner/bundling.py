@@ -152,8 +152,9 @@ class Planning:
         for pk in people:
             person = self.room.roster.users[pk]
             for reminder in reminders.get(pk, ()):
-                at_once = reminder.milestone_id in causers and causers[reminder.milestone_id] != pk
-                reminder.message = self._mail_for(person, at_once=at_once)
+                caused = reminder.milestone_id in causers and causers[reminder.milestone_id] != pk
+                by_hand = reminder.at_once
+                reminder.message = self._mail_for(person, at_once=caused or by_hand, early=by_hand)
             for notice in told.get(pk, ()):
                 notice.message = self._mail_for(person, only_told=True)
         self._write(reminders, told)
@@ -169,7 +170,7 @@ class Planning:
             person = self.room.roster.users[row.recipient_id]
             if not person.is_active:
                 inactive.append(row.pk)
-            elif self.room.morning(person, row.send_on) <= self.now:
+            elif row.at_once or self.room.morning(person, row.send_on) <= self.now:
                 before = newest.pop((row.milestone_id, person.pk), None)
                 older += [before.pk] if before else []
                 newest[row.milestone_id, person.pk] = row
@@ -206,12 +207,16 @@ class Planning:
             *(f"{AT_ONCE}:{person.pk}:{today}:{n}" for n in extra),
         ]
 
-    def _mail_for(self, person: User, *, at_once: bool = False, only_told: bool = False) -> Message:
+    def _mail_for(
+        self, person: User, *, at_once: bool = False, early: bool = False, only_told: bool = False
+    ) -> Message:
         today = person.today(self.now)
         todays, tomorrows, *extra = self._keys(person)
         waits = todays in self.slots and self.slots[todays].is_joinable
-        too_late = only_told and not waits and self.room.morning(person, today) <= self.now
-        if not too_late and self._is_free(todays):
+        hour_passed = self.room.morning(person, today) <= self.now
+        too_late = only_told and not waits and hour_passed
+        too_early = early and not hour_passed
+        if not too_late and not too_early and self._is_free(todays):
             return self._slot(todays, DIGEST, person, self.room.morning(person, today))
         if at_once:
             for key in extra:
