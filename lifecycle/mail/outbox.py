@@ -18,7 +18,7 @@ from django.db import transaction
 from accounts.models import Contact, User
 from lifecycle.change import Work, change, log
 from lifecycle.mail.dispatch.kinds import KINDS
-from lifecycle.mail.models import Message
+from lifecycle.mail.models import Draft, Message
 from lifecycle.rules.refused import Refused
 
 UNDO = timedelta(seconds=20)  # a customer's mail that a person sends waits this long for a second thought
@@ -140,6 +140,8 @@ def readdress(pk: int, address: str, *, by: User, now: datetime) -> Message:
             raise Refused("address", "same", "This is the address it has already. Enter the right one.")
         for contact in Contact.objects.filter(account=message.account_id, email__iexact=message.address):
             contact.record({"email": address})
+        if message.draft:
+            _correct_draft(message.draft, message.address, address)
         waiting = message.state in ("due", "claimed")  # then it leaves when it was to leave
         anew = {**_anew(message, now=now), "raw": None, "raw_sha256": ""}
         when = message.not_before if waiting else now
@@ -223,6 +225,13 @@ def _copy(message: Message, *, by: User, now: datetime) -> Message:
         expires_at=_expiry(message, now=now),
         created_at=now,
     )
+
+
+def _correct_draft(draft: Draft, old: str, new: str) -> None:
+    """What the letter says of its readers."""
+    for name in ("to", "cc"):
+        setattr(draft, name, [new if one == old else one for one in getattr(draft, name)])
+    draft.save(update_fields=("to", "cc"))
 
 
 def _next(dedup: str) -> str:
