@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.models import Account, Contact, User
 from lifecycle.guard import DomainModel
+from lifecycle.mail.dispatch.kinds import Attachment
 from lifecycle.mail.models import Draft, Link
 from lifecycle.milestones.models import Milestone
 
@@ -33,15 +34,6 @@ SHARED = {
     "owner_booking_link": "Your booking link",
     **LINKS,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file that goes with a letter."""
-
-    name: str
-    content: bytes
-    mimetype: str
 
 
 def _to_main_contact(row: Any) -> list[str]:
