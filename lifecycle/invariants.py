@@ -13,6 +13,7 @@ from django.db.models import Count, Exists, F, Model, OuterRef, Q
 
 from accounts.models import Account
 from lifecycle.change import change_many
+from lifecycle.events.seal import audit_verify
 from lifecycle.mail.models import Attempt, Message, ServiceBeat
 from lifecycle.milestones import planner
 from lifecycle.milestones.models import Milestone, Reminder
@@ -36,7 +37,7 @@ def check(now: datetime) -> list[str]:
         unmarked_repeats,
         overdue_leases,
     )
-    return [problem for one in checks for problem in one(now)]
+    return [*(problem for one in checks for problem in one(now)), *audit_verify()]
 
 
 def recheck(now: datetime) -> list[str]:

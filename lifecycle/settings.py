@@ -52,6 +52,11 @@ def secret_key() -> str:
 
 
 SECRET_KEY = secret_key()
+# What seals the audit chain. Set it to the former SECRET_KEY when that one changes; to change it, write the new key
+# before the old one: the first seals, the others still verify.
+AUDIT_KEYS = [key.strip() for key in text("AUDIT_KEY").split(",") if key.strip()] or [SECRET_KEY]
+if any(len(key) < 32 for key in AUDIT_KEYS):
+    raise wrong("AUDIT_KEY", "keys of at least 32 characters, the newest first, separated by commas")
 ROOT_URLCONF = "lifecycle.urls"
 WSGI_APPLICATION = "lifecycle.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
@@ -363,7 +368,7 @@ else:
 # Intervals only; which local hour it is anywhere is for the rules to say. What waits past its turn is dropped.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": name, "schedule": timedelta(seconds=60), "options": {"expires": 60}}
-    for name in ("milestones.plan", "mail.drain", "events.publish")
+    for name in ("milestones.plan", "mail.drain", "events.publish", "events.seal")
 }
 
 # -- REST ----------------------------------------------------------------------------------------------------

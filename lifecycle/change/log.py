@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections import defaultdict
@@ -82,7 +81,7 @@ def tell(work: Any, kind: str, row: Any, *, resource: str, changed: dict[str, li
 
 
 def _append(events: list[Event]) -> None:
-    Event.objects.bulk_create(events)
+    Event.objects.bulk_create([event.sign() for event in events])
     if connection.vendor != "postgresql":  # one writer: the order of inserts is the order of the feed
         EventSeq.objects.bulk_create([EventSeq(event=event) for event in events])
 
@@ -164,4 +163,4 @@ def _split(
 def _apart(name: str, value: Any, personal: list[tuple[str, str, Any]]) -> str:
     salt = secrets.token_hex(16)
     personal.append((name, salt, value))
-    return "sha256:" + hashlib.sha256(f"{salt}{json.dumps(value)}".encode()).hexdigest()
+    return EventPersonal.digest(salt, value)

@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable
+from datetime import UTC
+from functools import cache
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 
 VIAS = ("page", "api", "import", "admin", "rule", "task")
+SIGNED = (
+    "at",
+    "actor_id",
+    "via",
+    "type",
+    "account_id",
+    "object_type",
+    "object_id",
+    "changed",
+    "data",
+    "policy",
+)
+
+
+def audit_keys() -> list[bytes]:
+    """The keys of the audit chain: the first seals, the others still verify what they sealed."""
+    return [_derived(key) for key in settings.AUDIT_KEYS]
+
+
+@cache
+def _derived(key: str) -> bytes:
+    return hmac.digest(key.encode(), b"lifecycle.audit", "sha256")
+
+
+def canonical(signed: Iterable[Any]) -> bytes:
+    """What an event tells (the columns `SIGNED`, in that order) as bytes, the same on every database."""
+    at, *rest = signed
+    told = [at.astimezone(UTC).isoformat(), *rest]
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+
+
+def signature(key: bytes, told: bytes) -> str:
+    """The mark of an event that the application wrote, over its canonical bytes."""
+    return hmac.digest(key, b"event\n" + told, "sha256").hex()
 
 
 class Event(models.Model):
     """One change of one object: who, by which route, what from and to, the object after, the policy.
 
     Insert only. On PostgreSQL the table also stores the id of the writing transaction (`xact`, a column
-    default), so that the publisher numbers only what has settled.
+    default), so that the publisher numbers only what has settled. `signature` tells a row that the application
+    wrote from one put in behind its back, sealed or not.
     """
 
     at = models.DateTimeField()
@@ -27,6 +70,7 @@ class Event(models.Model):
     changed = models.JSONField(default=dict)
     data = models.JSONField(default=dict)
     policy = models.PositiveIntegerField()
+    signature = models.CharField(max_length=64, db_default="", editable=False)
 
     class Meta:
         indexes = [
@@ -37,12 +81,40 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.type} {self.object_id}"
 
+    def sign(self) -> Event:
+        """Mark it as the application's own, before it is inserted."""
+        self.signature = signature(audit_keys()[0], canonical(getattr(self, name) for name in SIGNED))
+        return self
+
 
 class EventSeq(models.Model):
     """The place of an event in the feed: given once, in order, by the publisher."""
 
     seq = models.BigAutoField(primary_key=True)
     event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="numbered")
+
+
+class EventSeal(models.Model):
+    """A link of the audit chain: a keyed hash over the link before and over the whole event with its number.
+
+    Insert only. `prev` is unique: two sealers cannot both go on from one link.
+    """
+
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="sealed")
+    prev = models.CharField(max_length=64, unique=True)
+    hash = models.CharField(max_length=64)
+
+
+class EventHead(models.Model):
+    """How far the audit chain reaches, in one row with a keyed hash of its own, so that a cut tail is seen.
+
+    `told_on` is the day on which the head was last written to the log.
+    """
+
+    seq = models.BigIntegerField(default=0)
+    hash = models.CharField(max_length=64)
+    mac = models.CharField(max_length=64)
+    told_on = models.DateField(null=True)
 
 
 class EventPersonal(models.Model):
@@ -55,3 +127,8 @@ class EventPersonal(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=("event", "field"), name="one_personal_value")]
+
+    @staticmethod
+    def digest(salt: str, value: Any) -> str:
+        """What stands in the event in the value's place."""
+        return "sha256:" + hashlib.sha256(f"{salt}{json.dumps(value, sort_keys=True)}".encode()).hexdigest()

@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[float, tuple[str, ...]], ...] = (
             "lifecycle.milestones.planner",
             "lifecycle.mail.dispatch",
             "lifecycle.events.feed",
+            "lifecycle.events.seal",
             "lifecycle.imports",
         ),
     ),
@@ -51,6 +52,7 @@ RAW_SQL = (
     "lifecycle.change",
     "lifecycle.clock",
     "lifecycle.events.feed",
+    "lifecycle.events.seal",
     "lifecycle.mail.dispatch",
     "lifecycle.milestones.planner",
 )

@@ -31,6 +31,7 @@ for name in (
     "CACHE_URL",
     "ALLOWED_HOSTS",
     "API_RATE",
+    "AUDIT_KEY",
 ):
     os.environ[name] = ""
 os.environ |= {

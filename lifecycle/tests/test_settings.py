@@ -66,6 +66,7 @@ BAD = [
     ("WEBHOOK_ALLOW_PRIVATE", "2", "true or false"),
     ("REQUIRE_MFA", "ja", "true or false"),
     ("METRICS", "-", "true or false"),
+    ("AUDIT_KEY", "x" * 31, "32 characters"),
     ("API_RATE", "1200", "1200/min"),
     ("API_RATE", "0/min", "1200/min"),
     ("OIDC_SERVER_URL", "https://login.example.com", "a value"),
@@ -199,7 +200,7 @@ def test_celery_speaks_json_and_keeps_no_results_and_ticks_each_minute():
     assert app.conf.worker_prefetch_multiplier == 1
     assert app.conf.result_backend is None
     assert {entry["schedule"].total_seconds() for entry in app.conf.beat_schedule.values()} == {60}
-    assert set(app.conf.beat_schedule) == {"milestones.plan", "mail.drain", "events.publish"}
+    assert set(app.conf.beat_schedule) == {"milestones.plan", "mail.drain", "events.publish", "events.seal"}
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])

@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ("changed", models.JSONField(default=dict)),
                 ("data", models.JSONField(default=dict)),
                 ("policy", models.PositiveIntegerField()),
+                ("signature", models.CharField(db_default="", editable=False, max_length=64)),
                 (
                     "account",
                     models.ForeignKey(
@@ -65,6 +66,21 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="EventHead",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seq", models.BigIntegerField(default=0)),
+                ("hash", models.CharField(max_length=64)),
+                ("mac", models.CharField(max_length=64)),
+                ("told_on", models.DateField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name="EventPersonal",
             fields=[
                 (
@@ -81,6 +97,27 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="personal",
+                        to="events.event",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="EventSeal",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("prev", models.CharField(max_length=64, unique=True)),
+                ("hash", models.CharField(max_length=64)),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sealed",
                         to="events.event",
                     ),
                 ),

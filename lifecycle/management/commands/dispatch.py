@@ -3,12 +3,14 @@
 import logging
 import signal
 import threading
+import time
 from datetime import timedelta
 
 from django.core.management import BaseCommand
 from django.db import DatabaseError, InterfaceError, connection
 
 from lifecycle import clock
+from lifecycle.events import seal
 from lifecycle.mail import dispatch
 from lifecycle.mail.models import ServiceBeat
 from lifecycle.milestones import planner
@@ -19,6 +21,7 @@ DISPATCHER = "dispatcher"  # its ServiceBeat
 PAUSE_SECONDS = 2
 PLAN_EVERY = timedelta(seconds=10)
 BEAT_EVERY = timedelta(seconds=15)
+SEAL_SECONDS = 60  # between two seals of this loop
 PATIENCE_SECONDS = 7  # for the mail under way, once asked to stop
 
 
@@ -33,6 +36,7 @@ class Command(BaseCommand):
         self.stdout.write("Sending what is due. Ctrl-C stops.")
         self.stdout.flush()
         self.down = False
+        self.seal_at = 0.0
         while not self.stopping.is_set():
             self.turn()
             self.stopping.wait(PAUSE_SECONDS)
@@ -68,6 +72,9 @@ class Command(BaseCommand):
             planner.plan(now)
         if not self.recent(DISPATCHER, BEAT_EVERY, now=now):
             ServiceBeat.mark(DISPATCHER, now=now)
+        if time.monotonic() >= self.seal_at:
+            self.seal_at = time.monotonic() + SEAL_SECONDS
+            seal.seal(now=now)
         dispatch.drain(stopping=self.stopping.is_set)
 
     @staticmethod
