@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from accounts.models import User
 from lifecycle.mail.dispatch import Mail, register_kind
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone, Notice, Reminder
-from lifecycle.milestones.planner.bundling import AT_ONCE, CLOSED, DIGEST, MOVED_FAR, NOT_THEIRS
+from lifecycle.milestones.planner.bundling import AT_ONCE, DIGEST, LastLook, last_look
 from lifecycle.milestones.planner.postroom import Postroom
 
 NOTHING_LEFT = "Nothing was left to say when it was about to leave."
@@ -53,31 +54,18 @@ def _reminders(message: Message) -> list[Reminder]:
 
 
 def _check(reminder: Reminder, recipient: User, room: Postroom) -> bool:
-    milestone = reminder.milestone
-    if milestone.status != "open" or (milestone.account and milestone.account.archived):
-        return _supersede(reminder, CLOSED)
-    if reminder.ordinal != milestone.ordinal:
-        return _supersede(reminder, MOVED_FAR)
-    occasion = room.occasion(milestone, reminder.occasion)
-    speaks_on, today = room.speaks_on(milestone, occasion), recipient.today(room.now)
-    if speaks_on > today and not reminder.at_once:
-        reminder.send_on, reminder.message = speaks_on, None
+    found = last_look(reminder, recipient, room)
+    if found.wait_until:
+        reminder.send_on, reminder.message = found.wait_until, None
         reminder.save(update_fields=["send_on", "message"])
-        return False
-    people = room.recipients(milestone, occasion, today)
-    if recipient.pk not in {person.pk for person in people}:
-        _pass_on(reminder, people)
-        return _supersede(reminder, NOT_THEIRS)
-    return True
+    elif found.reason:
+        _pass_on(reminder, found.people)
+        reminder.state, reminder.reason = "superseded", found.reason
+        reminder.save(update_fields=["state", "reason"])
+    return found == LastLook()
 
 
-def _supersede(reminder: Reminder, reason: str) -> bool:
-    reminder.state, reminder.reason = "superseded", reason
-    reminder.save(update_fields=["state", "reason"])
-    return False
-
-
-def _pass_on(reminder: Reminder, people: list[User]) -> None:
+def _pass_on(reminder: Reminder, people: Iterable[User]) -> None:
     """MIL-6: the owner or the cover changed after it was planned: whoever looks after it now gets it."""
     Reminder.objects.bulk_create(
         [

@@ -38,6 +38,33 @@ class _Due:
     on: date
 
 
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """MIL-5: what a look at a reminder that is about to leave found. `reason`: why it is not sent, with the
+    `people` who get it instead; `wait_until`: its day has moved ahead. Neither: it leaves."""
+
+    reason: str = ""
+    people: tuple[User, ...] = ()
+    wait_until: date | None = None
+
+
+def last_look(reminder: Reminder, recipient: User, room: Postroom) -> LastLook:
+    """MIL-5, MIL-6: whether a planned reminder is still wanted at the room's instant."""
+    milestone = reminder.milestone
+    if milestone.status != "open" or (milestone.account and milestone.account.archived):
+        return LastLook(CLOSED)
+    if reminder.ordinal != milestone.ordinal:
+        return LastLook(MOVED_FAR)
+    occasion = room.occasion(milestone, reminder.occasion)
+    speaks_on, today = room.speaks_on(milestone, occasion), recipient.today(room.now)
+    if speaks_on > today and not reminder.at_once:
+        return LastLook(wait_until=speaks_on)
+    people = room.recipients(milestone, occasion, today)
+    if recipient.pk not in {person.pk for person in people}:
+        return LastLook(NOT_THEIRS, tuple(people))
+    return LastLook()
+
+
 @dataclass
 class Planning:
     """One run of the planner, inside its transaction."""
@@ -68,15 +95,15 @@ class Planning:
         revived: list[Reminder] = []
         looks: dict[datetime | None, list[int]] = defaultdict(list)
         for milestone in due:
-            come, remind_at = self._come(milestone)
+            come, remind_at = self.come(milestone)
             looks[remind_at].append(milestone.pk)
             for person_id, occasions in come.items():
-                self._choose(milestone, person_id, occasions, known[milestone.pk], new, revived)
+                self.choose(milestone, person_id, occasions, known[milestone.pk], new, revived)
         Reminder.objects.bulk_create(new, ignore_conflicts=True, batch_size=1000)
         Reminder.objects.bulk_update(revived, ["state", "reason", "message", "send_on"], batch_size=200)
         self._look_at(looks)
 
-    def _come(self, milestone: Milestone) -> tuple[dict[int, list[_Due]], datetime | None]:
+    def come(self, milestone: Milestone) -> tuple[dict[int, list[_Due]], datetime | None]:
         """By person, what has come and is not too old; and the next instant at which anybody's comes."""
         oldest = self.now - timedelta(days=self.room.policy.reminders.look_back_days)
         come: dict[int, list[_Due]] = defaultdict(list)
@@ -97,7 +124,7 @@ class Planning:
                 return come, following
         raise AssertionError("late reminders never end")
 
-    def _choose(
+    def choose(
         self,
         milestone: Milestone,
         person_id: int,
@@ -148,8 +175,47 @@ class Planning:
             told[notice.recipient_id].append(notice)
         people = sorted({*reminders, *told})
         self._read_slots(people)
-        causers = self._causers(r for rows in reminders.values() for r in rows)
-        for pk in people:
+        self.assign(reminders, told, self._causers(r for rows in reminders.values() for r in rows))
+        self._write(reminders, told)
+
+    def _waiting(self) -> dict[int, list[Reminder]]:
+        """By person, the planned reminders without a mail whose instant has come, the newest of each duty."""
+        horizon = self.now.astimezone(UTC).date() + ONE_DAY
+        rows = Reminder.objects.filter(state="planned", message=None, send_on__lte=horizon)
+        found, gone = self.ready(rows.select_related("milestone").order_by("ordinal", "send_on", "pk"))
+        for reason, listed in gone.items():
+            for batch in _batches([row.pk for row in listed]):
+                left_out = Reminder.objects.filter(pk__in=batch)
+                self.superseded += left_out.update(state="superseded", reason=reason)
+        return found
+
+    def ready(self, rows: Iterable[Reminder]) -> tuple[dict[int, list[Reminder]], dict[str, list[Reminder]]]:
+        """MIL-3: of the rows that wait for a mail, in order, those whose instant has come, by person, the newest
+        of each duty; and, by reason, those that are superseded now."""
+        newest: dict[tuple[int, int], Reminder] = {}
+        gone: dict[str, list[Reminder]] = {NEWER: [], INACTIVE: []}
+        for row in rows:
+            person = self.room.roster.users[row.recipient_id]
+            if not person.is_active:
+                gone[INACTIVE].append(row)
+            elif row.at_once or self.room.morning(person, row.send_on) <= self.now:
+                duty = (row.milestone_id or id(row.milestone), person.pk)  # a forecast's have no id yet
+                before = newest.pop(duty, None)
+                gone[NEWER] += [before] if before else []
+                newest[duty] = row
+        found: dict[int, list[Reminder]] = defaultdict(list)
+        for row in newest.values():
+            found[row.recipient_id].append(row)
+        return found, gone
+
+    def assign(
+        self,
+        reminders: dict[int, list[Reminder]],
+        told: dict[int, list[Notice]],
+        causers: dict[int, int | None],
+    ) -> None:
+        """MIL-4: the mail of each reminder and notice, as the slots stand."""
+        for pk in sorted({*reminders, *told}):
             person = self.room.roster.users[pk]
             for reminder in reminders.get(pk, ()):
                 caused = reminder.milestone_id in causers and causers[reminder.milestone_id] != pk
@@ -157,31 +223,6 @@ class Planning:
                 reminder.message = self._mail_for(person, at_once=caused or by_hand, early=by_hand)
             for notice in told.get(pk, ()):
                 notice.message = self._mail_for(person, only_told=True)
-        self._write(reminders, told)
-
-    def _waiting(self) -> dict[int, list[Reminder]]:
-        """By person, the planned reminders without a mail whose instant has come, the newest of each duty."""
-        horizon = self.now.astimezone(UTC).date() + ONE_DAY
-        rows = Reminder.objects.filter(state="planned", message=None, send_on__lte=horizon)
-        newest: dict[tuple[int, int], Reminder] = {}
-        older: list[int] = []
-        inactive: list[int] = []
-        for row in rows.select_related("milestone").order_by("ordinal", "send_on", "pk"):
-            person = self.room.roster.users[row.recipient_id]
-            if not person.is_active:
-                inactive.append(row.pk)
-            elif row.at_once or self.room.morning(person, row.send_on) <= self.now:
-                before = newest.pop((row.milestone_id, person.pk), None)
-                older += [before.pk] if before else []
-                newest[row.milestone_id, person.pk] = row
-        for ids, reason in ((older, NEWER), (inactive, INACTIVE)):
-            for batch in _batches(ids):
-                gone = Reminder.objects.filter(pk__in=batch)
-                self.superseded += gone.update(state="superseded", reason=reason)
-        found: dict[int, list[Reminder]] = defaultdict(list)
-        for row in newest.values():
-            found[row.recipient_id].append(row)
-        return found
 
     def _causers(self, reminders: Iterable[Reminder]) -> dict[int, int | None]:
         """MIL-4: for duties that may leave at once, who caused them: that person is not told at once."""
