@@ -8,7 +8,8 @@ def refuse_changes(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(
             "CREATE FUNCTION events_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION '% is insert only', TG_TABLE_NAME; END $$"
+            "$$ BEGIN RAISE EXCEPTION '% is insert only', TG_TABLE_NAME; END $$",
+            params=None,  # the sign of percent is PL/pgSQL's
         )
         for table in TABLES:
             schema_editor.execute(
