@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.api import unique_external_id
+from accounts.api.accounts import unique_external_id
 from accounts.forms import AccountForm, ContactForm, PoolForm, RerouteForm
 from accounts.models import Account, Contact, Reroute, User
 from accounts.models.account import PHASES

@@ -12,8 +12,8 @@ from lifecycle.change import register_object
 BATCH = 2000
 # Named, not imported: whoever writes nothing need not load the API.
 SERIALIZERS = {
-    "account": "accounts.api.AccountSerializer",
-    "contact": "accounts.api.ContactSerializer",
+    "account": "accounts.api.accounts.AccountSerializer",
+    "contact": "accounts.api.contacts.ContactSerializer",
     "user": "lifecycle.api.users.UserSerializer",
     "onboarding": "onboarding.api.OnboardingSerializer",
     "training-session": "onboarding.api.TrainingSessionSerializer",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from accounts.api import AccountViewSet, ContactViewSet
+from accounts.api.accounts import AccountViewSet
+from accounts.api.contacts import ContactViewSet
 from adoption.api import AdoptionViewSet, CheckInViewSet, StageViewSet
 from lifecycle.api.schema import Docs, Schema
 from lifecycle.api.users import UserViewSet

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import mask, sees_masked
+from accounts.api.contacts import mask, sees_masked
 from accounts.models import User
 from lifecycle.api.problems import BadParameter
 from lifecycle.api.views import Api

@@ -84,7 +84,7 @@ def account_url(people):
 
 @pytest.mark.parametrize("debug", [True, False])
 def test_an_error_of_ours_is_a_problem_without_a_trace(people, api, settings, monkeypatch, debug):
-    from accounts.api import AccountViewSet
+    from accounts.api.accounts import AccountViewSet
 
     settings.DEBUG = debug
     monkeypatch.setattr(AccountViewSet, "listed", lambda self, rows: 1 / 0)

@@ -1,4 +1,4 @@
-"""Accounts, contacts and colleagues over REST."""
+"""Accounts over REST: one by one, by the id a client gave them, and in bulk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from accounts.models import Account, Contact, User
+from accounts.models import Account
 from accounts.models.account import MAX_USERS, PHASES, SEGMENTS
 from accounts.models.people import DECIDING_ROLES
 from lifecycle.api import bulk, fields, filters
@@ -34,8 +34,6 @@ from lifecycle.rules.facts import PRODUCTS, SMB_TRAITS
 from lifecycle.rules.policy import LEVELS
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import POOLS
-
-MASK, MASKED = "***", ("email", "phone")
 
 
 class ReasonSerializer(StrictSerializer):
@@ -284,83 +282,3 @@ def _id_of(external_id: str) -> int | None:
 
 def _without_null_csm(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "csm" or value is not None}
-
-
-class ContactSerializer(RowSerializer):
-    account = fields.Related()
-
-    class Meta:
-        model = Contact
-        fields = (
-            *("id", "account", "name", "email", "phone", "title", "is_main", "is_billing", "confirmed_on"),
-            *("created_at", "updated_at"),
-        )
-        read_only_fields = ("created_at", "updated_at")
-
-    def to_representation(self, contact: Contact) -> dict[str, Any]:
-        shown = super().to_representation(contact)
-        request = self.context.get("request")
-        return mask(shown) if request is not None and sees_masked(request.user) else shown
-
-
-def sees_masked(user: User) -> bool:
-    """security.md: who sees that there is an address or number, but not which."""
-    return user.role in ("viewer", "admin")
-
-
-def mask(contact: dict[str, Any]) -> dict[str, Any]:
-    """A contact without its address and number."""
-    return {**contact, **{name: MASK for name in MASKED if contact.get(name)}}
-
-
-class ContactViewSet(Updated, Resource):
-    """People at the customers."""
-
-    model = Contact
-    serializer_class = ContactSerializer
-    search = ("name", "email", "phone", "title")
-    ordering = ("id", "name", "created_at", "updated_at")
-    filters = {
-        "id": filters.identity(),
-        "account": filters.identity("account"),
-        "name": filters.text("name"),
-        "email": filters.text("email"),
-        "is_main": filters.flag("is_main"),
-        "is_billing": filters.flag("is_billing"),
-        "confirmed_on": filters.day("confirmed_on"),
-        "created_at": filters.instant("created_at"),
-        "updated_at": filters.instant("updated_at"),
-    }
-
-    def searches(self, request: Request) -> tuple[str, ...]:
-        return ("name", "title") if sees_masked(request.user) else self.search
-
-    def filter_queryset(self, found: QuerySet) -> QuerySet:
-        if sees_masked(self.request.user) and {"email", "email__in"} & set(self.request.query_params):
-            raise PermissionDenied  # else one could try addresses until one is found
-        return super().filter_queryset(found)
-
-    def record(self, contact: Contact, values: dict[str, Any], work: Work) -> None:
-        if values.pop("account", contact.account_id) != contact.account_id:
-            raise Refused("account", "immutable", "A contact stays with its account.")
-        contact.record(values)
-
-    @writes
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = self.values(None, partial=False)
-        accounts = Account.objects.worked_by(request.user, today=self.today)
-        with transaction.atomic():
-            if not accounts.filter(pk=values["account"]).exists():
-                raise Refused("account", "does_not_exist", "There is no such account.")
-            with self.door(values["account"]) as work:
-                contact = Contact(account=work.account)
-                self.record(contact, values, work)
-            return self.written(contact.pk, work, status=201)
-
-    @writes
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        def delete(contact: Contact, work: Work) -> None:
-            contact.refuse_if_archived()
-            contact.delete()
-
-        return self.write(delete)

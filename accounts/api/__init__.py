@@ -1,0 +1,1 @@
+"""Accounts, and what hangs on them, over REST."""
