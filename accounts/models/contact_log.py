@@ -98,11 +98,11 @@ class Activity(AccountRow):
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.text[:60]}"
 
-    def facts(self) -> ActivityFacts:
+    def facts(self, *, author: int | None) -> ActivityFacts:
         return ActivityFacts(
             id=self.pk,
             kind=self.kind,
-            author=self.author_id,
+            author=author,
             follow_up_on=self.follow_up_on,
             open_bug=self.kind == "bug" and self.resolved_at is None,
             noted_at=self.noted_at or self.happened_at,

@@ -223,6 +223,16 @@ class Roster:
         user = self.users.get(csm_id) if csm_id else None
         return self.teams.get(user.team_id) if user and user.team_id else None
 
+    def works(self, user_id: int | None, csm_id: int | None) -> bool:
+        """security.md: whether somebody works the accounts of a CSM, in person: leave cover does not count."""
+        user = self.users.get(user_id) if user_id else None
+        if user is None or not user.is_active:
+            return False
+        if user.pk == csm_id or user.role in ("manager", "cs_ops"):
+            return True
+        team = self.team_of(csm_id)
+        return user.role == "team_lead" and (csm_id is None or (team is not None and team.lead_id == user.pk))
+
     def lead_of(self, csm_id: int | None) -> int | None:
         """MIL-6: the team's lead, else its manager, else the first active manager, else the first of CS Ops.
 

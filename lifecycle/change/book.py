@@ -22,10 +22,10 @@ from accounts.models import (
     User,
 )
 from adoption.models import Adoption, CheckIn, Checklist, Stage
-from lifecycle.guard import Ledger, Written
+from lifecycle.guard import DomainModel, Ledger, Written
 from lifecycle.milestones.models import Milestone, Notice
 from lifecycle.policies.models import PolicyVersion
-from lifecycle.rules.facts import AccountFacts
+from lifecycle.rules.facts import AccountFacts, ActivityFacts
 from lifecycle.rules.policy import Policy
 from onboarding.models import Onboarding, TrainingSession
 
@@ -57,7 +57,13 @@ class Book:
     def load(
         cls, ids: list[int], *, roster: Roster, policy: Policy, now: datetime, by: User | None, ledger: Ledger
     ) -> Book:
-        of = {"account_id__in": ids}
+        made = {pk for (model, pk), entry in ledger.written.items() if model is Account and entry.created}
+
+        def of(model: type[DomainModel]) -> dict[str, list[int]]:
+            """An account made in this change has such rows only where this change wrote some."""
+            wrote = any(written is model for written, _ in ledger.written)
+            return {"account_id__in": ids if wrote else [pk for pk in ids if pk not in made]}
+
         exports = Count("exports")
         return cls(
             now=now,
@@ -66,28 +72,36 @@ class Book:
             roster=roster,
             policy=policy,
             accounts={row.pk: row for row in Account.objects.filter(pk__in=ids).order_by("pk")},
-            onboardings={row.account_id: row for row in Onboarding.objects.filter(**of).order_by("pk")},
-            sessions=_listed(TrainingSession.objects.filter(**of), "onboarding_id"),
-            adoptions={row.account_id: row for row in Adoption.objects.filter(**of).order_by("pk")},
-            stages=_listed(Stage.objects.filter(**of), "adoption_id"),
-            check_ins=_listed(CheckIn.objects.filter(**of), "adoption_id"),
+            onboardings={
+                row.account_id: row for row in Onboarding.objects.filter(**of(Onboarding)).order_by("pk")
+            },
+            sessions=_listed(TrainingSession.objects.filter(**of(TrainingSession)), "onboarding_id"),
+            adoptions={row.account_id: row for row in Adoption.objects.filter(**of(Adoption)).order_by("pk")},
+            stages=_listed(Stage.objects.filter(**of(Stage)), "adoption_id"),
+            check_ins=_listed(CheckIn.objects.filter(**of(CheckIn)), "adoption_id"),
             checklists={
                 row.stage_id: row
-                for row in Checklist.objects.filter(**of, stage__isnull=False).annotate(export_count=exports)
+                for row in Checklist.objects.filter(**of(Checklist), stage__isnull=False).annotate(
+                    export_count=exports
+                )
             },
-            reroutes={row.account_id: row for row in Reroute.objects.filter(**of).order_by("pk")},
-            activities=_listed(Activity.objects.asking().filter(**of), "account_id"),
-            opportunities=_listed(Opportunity.objects.filter(**of), "account_id"),
-            usage={row.account_id: row for row in UsageSnapshot.objects.filter(**of).latest_each()},
+            reroutes={row.account_id: row for row in Reroute.objects.filter(**of(Reroute)).order_by("pk")},
+            activities=_listed(Activity.objects.asking().filter(**of(Activity)).defer("text"), "account_id"),
+            opportunities=_listed(Opportunity.objects.filter(**of(Opportunity)).defer("text"), "account_id"),
+            usage={
+                row.account_id: row for row in UsageSnapshot.objects.filter(**of(UsageSnapshot)).latest_each()
+            },
             touched=dict(
                 Activity.objects.in_touch()
-                .filter(**of)
+                .filter(**of(Activity))
                 .order_by()
                 .values_list("account_id")
                 .annotate(Max("happened_at"))
             ),
             milestones=_listed(
-                Milestone.objects.filter(Q(status="open") | Q(status="done", lapsed_at=None), **of),
+                Milestone.objects.filter(
+                    Q(status="open") | Q(status="done", lapsed_at=None), **of(Milestone)
+                ),
                 "account_id",
             ),
         )
@@ -110,7 +124,7 @@ class Book:
         adoption = self.adoptions.get(account.pk)
         reroute = self.reroutes.get(account.pk)
         usage = self.usage.get(account.pk)
-        done = (row.key for row in self.milestones[account.pk] if row.status == "done" and row.by_hand)
+        done = [row for row in self.milestones[account.pk] if row.status == "done" and row.by_hand]
         return account.facts(
             self.roster,
             now=self.now,
@@ -118,11 +132,15 @@ class Book:
             adoption=adoption
             and adoption.facts(self.stages[adoption.pk], self.check_ins[adoption.pk], self.checklists),
             reroutes=(reroute.facts(),) if reroute and reroute.withdrawn_at is None else (),
-            activities=tuple(row.facts() for row in self.activities[account.pk]),
+            activities=tuple(self._asking(row, account) for row in self.activities[account.pk]),
             opportunities=tuple(row.facts() for row in self.opportunities[account.pk]),
             usage=usage and usage.facts(),
-            by_hand=frozenset(done),
+            by_hand={row.key: row.due_on for row in done},
         )
+
+    def _asking(self, activity: Activity, account: Account) -> ActivityFacts:
+        stays = self.roster.works(activity.author_id, account.csm_id)
+        return activity.facts(author=activity.author_id if stays else None)
 
     def policies_of_adoptions(self) -> dict[int, Policy]:
         """An adoption keeps the days of the version it began with (POL)."""

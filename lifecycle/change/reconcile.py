@@ -66,7 +66,7 @@ class _Reconciliation:
                 self._move(account, facts, duty, row)
         for row in here.values():
             self._close(account, facts, row)
-        gone = lapsed(facts, self.book.policy, self.book.now)
+        gone = lapsed(facts, self.book.policy)
         self.lapsed += [row.pk for row in self.book.milestones[account.pk] if row.by_hand and row.key in gone]
         return recheck_at
 
@@ -176,12 +176,8 @@ def _why(facts: AccountFacts, row: Milestone) -> str:
         return "The account was archived."
     if facts.churned:
         return "The account churned."
-    if facts.adoption and facts.adoption.withdrawn:
+    if row.source_type in ("stage", "check_in") and facts.adoption and facts.adoption.withdrawn:
         return "The adoption was withdrawn."
-    if (
-        row.source_type in ("onboarding", "training_session")
-        and facts.onboarding
-        and not facts.onboarding.open
-    ):
+    if kind_of(row.key).until_day_zero and facts.onboarded:
         return "Onboarding was completed."
     return "No longer applies."

@@ -299,13 +299,17 @@ def phase(book: Book) -> None:
 
 
 def contacted(book: Book) -> None:
-    """ACT-1: the day of the last contact: a call, email or meeting in the log, or one recorded where it belongs."""
+    """ACT-1: the day of the last call, email or meeting, from the log or recorded where it belongs."""
     for account in book.accounts.values():
         onboarding, adoption = book.onboardings[account.pk], book.adoptions.get(account.pk)
-        logged = book.touched.get(account.pk)
-        days = [logged and logged.astimezone(account.zone(book.roster)).date(), onboarding.call_completed_on]
-        days += [session.completed_on for session in book.sessions[onboarding.pk]]
-        days += [stage.meeting_held_on for stage in book.stages[adoption.pk]] if adoption else []
+        sessions = book.sessions[onboarding.pk]
+        stages = book.stages[adoption.pk] if adoption else []
+        check_ins = book.check_ins[adoption.pk] if adoption else []
+        sent = [book.touched.get(account.pk), onboarding.recap_sent_at, onboarding.completed_mail_sent_at]
+        sent += [row.recap_sent_at for row in (*sessions, *stages)]
+        days = [at.astimezone(account.zone(book.roster)).date() for at in sent if at]
+        days += [onboarding.call_completed_on, *(session.completed_on for session in sessions)]
+        days += [*(stage.meeting_held_on for stage in stages), *(check_in.done_on for check_in in check_ins)]
         account.last_contact_on = max(filter(None, days), default=None)
 
 

@@ -11,7 +11,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from adoption.models import Stage
 from lifecycle.api import fields, filters
 from lifecycle.api.serializers import RowSerializer
 from lifecycle.api.views import DRY_RUN, Resource
@@ -24,6 +23,10 @@ from lifecycle.rules.refused import Refused
 FACTS = {
     "stage": "closed_at of the stage",
     "check_in": "done_on of the check-in",
+    "book_call": "call_scheduled_at of the onboarding",
+    "record_call": "call_completed_on of the onboarding",
+    "book_training": "scheduled_at of the training session",
+    "record_training": "completed_on of the training session",
     "complete_onboarding": "training_completed_on of the onboarding",
     "prepare_checklist": "the checklist of the stage, ready or exported",
     "book_meeting": "meeting_scheduled_at of the stage",
@@ -99,15 +102,10 @@ class MilestoneViewSet(Resource):
 
 
 def _complete(milestone: Milestone, work: Work) -> None:
-    if milestone.status == "open" and milestone.kind == "recap_meeting":
-        stage = Stage.objects.get(pk=milestone.source_id, account=work.account)
-        stage.account = work.account
-        stage.record({"recap_sent_at": work.now}, now=work.now, today=work.today(work.account))
-        return
     try:
         milestone.complete(by=work.by, now=work.now)
     except Refused as refused:
-        if refused.code != "not_by_hand" or milestone.kind not in FACTS:
+        if refused.code != "not_by_hand":
             raise
         text = f"{refused.text} Missing: {FACTS[milestone.kind]}."
         raise Refused("", refused.code, text, rule=refused.rule, conflict=True) from None

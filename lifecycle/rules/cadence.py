@@ -11,6 +11,7 @@ from lifecycle.rules.policy import Policy
 
 ONE_DAY = timedelta(days=1)
 WEEKEND = (5, 6)
+THURSDAY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,18 @@ def add_months(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     first_of_next = date(year + (month == 11), (month + 1) % 12 + 1, 1)
     return date(year, month + 1, min(day.day, (first_of_next - ONE_DAY).day))
+
+
+def first_thursdays(from_day: date, count: int) -> list[date]:
+    """ONB-6: the first Thursdays of `count` months, from the first that is not before `from_day`."""
+    found: list[date] = []
+    month = from_day.replace(day=1)
+    while len(found) < count:
+        day = month + timedelta(days=(THURSDAY - month.weekday()) % 7)
+        if day >= from_day:
+            found.append(day)
+        month = add_months(month, 1)
+    return found
 
 
 def due_on(day_zero: date, day: int) -> date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -127,7 +128,10 @@ class RerouteFacts:
 
 @dataclass(frozen=True, slots=True)
 class ActivityFacts:
-    """One entry of the contact log that may ask for something (ACT-1, ACT-2). `noted_at`: the last word on it."""
+    """One entry of the contact log that may ask for something (ACT-1, ACT-2).
+
+    `author`: who wrote it, None once they no longer work this account. `noted_at`: the last word on it.
+    """
 
     id: int
     kind: str
@@ -163,12 +167,25 @@ class UsageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ForumFacts:
+    """One Open Forum (ONB-6); `zone` is the host's."""
+
+    id: int
+    held_on: date
+    host: int
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    skipped: bool = False
+    invited: bool = False
+    day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFacts:
     """One account with everything its duties depend on.
 
     `zone` is the CSM's, else the account's: the zone of "today" and "same day". `lead` is who does a
     team lead's duties for this account; `csm` may be None (ROUTE-6). `by_hand` are the keys of
-    duties somebody declared done, until their condition lapses.
+    duties somebody declared done, with the day each was due, until their condition lapses.
     """
 
     id: int
@@ -191,11 +208,16 @@ class AccountFacts:
     activities: tuple[ActivityFacts, ...] = ()
     opportunities: tuple[OpportunityFacts, ...] = ()
     usage: UsageFacts | None = None
-    by_hand: frozenset[Key] = frozenset()
+    by_hand: Mapping[Key, date] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
         return not self.archived and not self.churned
+
+    @property
+    def onboarded(self) -> bool:
+        """CAD-1: day 0 was entered."""
+        return self.onboarding is not None and not self.onboarding.open
 
     @property
     def smb(self) -> bool:

@@ -61,7 +61,10 @@ def adopting(*rows: StageFacts | CheckInFacts, **changes: Any) -> AccountFacts:
 
 
 def onboarding(learning: date | None, compliance: date | None, **changes: Any) -> OnboardingFacts:
-    sessions = (SessionFacts(1, "learning", learning), SessionFacts(2, "compliance", compliance))
+    sessions = (
+        SessionFacts(1, "learning", completed_on=learning),
+        SessionFacts(2, "compliance", completed_on=compliance),
+    )
     return replace(OnboardingFacts(6, call_completed_on=date(2026, 1, 20), sessions=sessions), **changes)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lifecycle.rules.duties import accounts, onboarding, stages
+from lifecycle.rules.cadence import Span
+from lifecycle.rules.duties import accounts, forums, onboarding, stages
 from lifecycle.rules.duties.kind import Duty, Kind
 from lifecycle.rules.facts import AccountFacts, Key
 from lifecycle.rules.policy import Policy
 
 __all__ = ["KIND", "KINDS", "Duty", "Kind", "duties", "is_done", "kind_of", "lapsed"]
 
-KINDS: tuple[Kind, ...] = (*stages.KINDS, *onboarding.KINDS, *accounts.KINDS)
+KINDS: tuple[Kind, ...] = (*stages.KINDS, *onboarding.KINDS, *accounts.KINDS, *forums.KINDS)
 KIND = {kind.slug: kind for kind in reversed(KINDS)}
 BY_KEY = {(kind.slug, kind.source.type): kind for kind in KINDS}
 
@@ -32,37 +33,46 @@ def duties(facts: AccountFacts, policy: Policy, now: datetime) -> tuple[tuple[Du
     if facts.open:
         for kind in KINDS:
             for row in kind.source.rows(facts):
-                if not kind.condition(facts, row, policy) or (
-                    kind.evidence is not None and kind.evidence(row)
-                ):
+                if not kind.applies(facts, row, policy) or (kind.evidence and kind.evidence(row)):
                     continue
                 duty = kind.duty(row, facts, policy)
-                if duty.appears_at > now:
-                    recheck_at = min(duty.appears_at, recheck_at or duty.appears_at)
-                elif not (kind.by_hand and duty.key in facts.by_hand):
+                if _declared_done(facts, duty):
+                    continue
+                if duty.appears_at <= now:
                     owed.append(duty)
+                else:
+                    recheck_at = min(duty.appears_at, recheck_at or duty.appears_at)
     return tuple(owed), recheck_at
 
 
 def is_done(facts: AccountFacts, key: Key) -> bool:
     """MIL-2: whether a milestone that is no longer owed was done (its fact is there) or merely lapsed."""
     kind = kind_of(key)
-    if kind.by_hand and key in facts.by_hand:
-        return True
+    if kind.by_hand:
+        return key in facts.by_hand
     rows = [row for row in kind.source.rows(facts) if row.id == key.source_id]
-    if kind.evidence is None:
-        return not kind.by_hand and facts.open and bool(rows)
+    if kind.evidence is None:  # put off to later: there, and not owed
+        return facts.open and bool(rows)
     return any(kind.evidence(row) for row in rows)
 
 
-def lapsed(facts: AccountFacts, policy: Policy, now: datetime) -> frozenset[Key]:
-    """MIL-2: keys declared done by hand whose condition no longer holds, or which are to appear later,
+def lapsed(facts: AccountFacts, policy: Policy) -> frozenset[Key]:
+    """MIL-2: keys declared done by hand whose condition no longer holds, or which are due on another day since,
     so that the duty may arise anew."""
-    return frozenset(key for key in facts.by_hand if not _still_holds(facts, key, policy, now))
+    return frozenset(key for key in facts.by_hand if not _still_holds(facts, key, policy))
 
 
-def _still_holds(facts: AccountFacts, key: Key, policy: Policy, now: datetime) -> bool:
+def _still_holds(facts: AccountFacts, key: Key, policy: Policy) -> bool:
     kind = kind_of(key)
     rows = [row for row in kind.source.rows(facts) if row.id == key.source_id]
-    holding = [row for row in rows if kind.condition(facts, row, policy)]
-    return any(kind.duty(row, facts, policy).appears_at <= now.astimezone(UTC) for row in holding)
+    return any(
+        _declared_done(facts, kind.duty(row, facts, policy))
+        for row in rows
+        if kind.applies(facts, row, policy)
+    )
+
+
+def _declared_done(facts: AccountFacts, duty: Duty) -> bool:
+    """Done by hand for the day it is due; a Span names no day of its own."""
+    done_for = facts.by_hand.get(duty.key)
+    return done_for is not None and (isinstance(duty.due, Span) or duty.due == done_for)

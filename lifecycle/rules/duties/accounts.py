@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from lifecycle.rules.cadence import Span, start_of_day
 from lifecycle.rules.duties.kind import Kind, Source
@@ -10,7 +10,7 @@ from lifecycle.rules.facts import AccountFacts, ActivityFacts
 from lifecycle.rules.package import billing
 from lifecycle.rules.policy import Policy
 
-LEAD_REVIEWS = {"workflow": "workflow error", "improvement": "improvement wish"}
+LEAD_REVIEWS = {"workflow": "a workflow error", "improvement": "an improvement wish"}
 
 ACCOUNT = Source("account", lambda facts: (facts,))
 REROUTE = Source("reroute", lambda facts: facts.reroutes)
@@ -28,7 +28,7 @@ def _asked_on(facts: AccountFacts, activity: ActivityFacts, policy: Policy) -> d
 
 
 def _silent_since(facts: AccountFacts, bug: ActivityFacts, policy: Policy) -> datetime:
-    return bug.noted_at + timedelta(days=policy.duties.bug_silence_days)
+    return bug.noted_at.astimezone(UTC) + timedelta(days=policy.duties.bug_silence_days)
 
 
 def _asked_day(facts: AccountFacts, activity: ActivityFacts, policy: Policy) -> date | Span:
@@ -72,7 +72,6 @@ KINDS: tuple[Kind, ...] = (
         owner="csm",
         condition=lambda facts, opportunity, policy: opportunity.open,
         evidence=lambda opportunity: opportunity.told,
-        by_hand=True,
         sent="rsm_told_at",
         due=lambda facts, opportunity, policy: Span(working_days=policy.duties.tell_rsm_working_days),
     ),
@@ -88,7 +87,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         slug="lead_review",
         source=ACTIVITY,
-        title=lambda facts, activity, policy: f"Review a {LEAD_REVIEWS[activity.kind]}",
+        title=lambda facts, activity, policy: f"Review {LEAD_REVIEWS[activity.kind]}",
         owner="lead",
         condition=lambda facts, activity, policy: activity.kind in LEAD_REVIEWS,
         by_hand=True,

@@ -37,9 +37,10 @@ class Source:
 class Kind:
     """One row of the table in `model.md`.
 
-    `condition`: the duty belongs to this source row. `evidence`: the fact that clears it. `by_hand`: a person may
-    say "done". `sent`: the instant on the source that says so (its mail was sent, the bug was asked after), which
-    "done" fills in. With neither evidence nor `by_hand`, being put off to later is being done.
+    `condition`: the duty belongs to this source row. `evidence`: the fact that clears it. `by_hand`: no fact does,
+    a person says "done". `sent`: the instant on the source that is the fact (its mail was sent, the bug was asked
+    after), which "done" fills in. With neither evidence nor `by_hand`, being put off to later is being done.
+    `until_day_zero`: it ends when the onboarding is completed (CAD-1).
     `appears`: the instant from which it is owed (None: at once). `due`: date or Span. `tells_lead`: the lead gets a
     notice when it appears. `at_once`: its reminder does not wait for tomorrow's digest (MIL-4).
     `acts_on_the_day`: due the very day something happened, so `act_by` is that day, weekends too. Rows that
@@ -55,11 +56,16 @@ class Kind:
     evidence: Callable[[Any], bool] | None = None
     by_hand: bool = False
     sent: str = ""
+    until_day_zero: bool = False
     appears: Callable[[AccountFacts, Any, Policy], datetime | None] = lambda facts, row, policy: None
     acts_on_the_day: bool = False
     schedule: str = "other"
     tells_lead: bool = False
     at_once: bool = False
+
+    def applies(self, facts: AccountFacts, row: Any, policy: Policy) -> bool:
+        """Whether this row of the source asks for it, cleared already or not, now or later."""
+        return not (self.until_day_zero and facts.onboarded) and self.condition(facts, row, policy)
 
     def duty(self, row: Any, facts: AccountFacts, policy: Policy) -> Duty:
         """What this row of the source owes, whether or not it is owed now."""

@@ -30,11 +30,6 @@ ONBOARDING = Source("onboarding", _onboarding)
 TRAINING = Source("training_session", _sessions)
 
 
-def _runs(facts: AccountFacts) -> bool:
-    """CAD-1: rows of an onboarding end with its completion."""
-    return facts.onboarding is not None and facts.onboarding.open
-
-
 def _call_held(facts: AccountFacts) -> bool:
     return facts.onboarding is not None and facts.onboarding.call_completed_on is not None
 
@@ -44,8 +39,9 @@ def _trainings_held(facts: AccountFacts) -> bool:
     return bool(held) and held.issuperset(_required(facts))
 
 
-def _last_held(onboarding: OnboardingFacts) -> date:
-    held = [session.completed_on for session in onboarding.sessions if session.completed_on]
+def _last_held(facts: AccountFacts, onboarding: OnboardingFacts) -> date:
+    """ONB-4: the day of the last required training, or of the call where that came later."""
+    held = [session.completed_on for session in _sessions(facts) if session.completed_on]
     return max([*held, onboarding.call_completed_on or date.min])
 
 
@@ -64,7 +60,8 @@ KINDS: tuple[Kind, ...] = (
         source=ONBOARDING,
         title="Book the onboarding call",
         owner="csm",
-        condition=lambda facts, onboarding, policy: onboarding.open and facts.csm is not None,
+        until_day_zero=True,
+        condition=lambda facts, onboarding, policy: facts.csm is not None,
         evidence=lambda onboarding: bool(onboarding.call_scheduled_at or onboarding.call_completed_on),
         due=lambda facts, onboarding, policy: Span(working_days=policy.duties.call_booking_working_days),
     ),
@@ -73,9 +70,8 @@ KINDS: tuple[Kind, ...] = (
         source=ONBOARDING,
         title="Enter the onboarding call date",
         owner="csm",
-        condition=lambda facts, onboarding, policy: (
-            onboarding.open and onboarding.call_scheduled_at is not None
-        ),
+        until_day_zero=True,
+        condition=lambda facts, onboarding, policy: onboarding.call_scheduled_at is not None,
         evidence=lambda onboarding: onboarding.call_completed_on is not None,
         appears=lambda facts, onboarding, policy: _over(onboarding.call_scheduled_at, policy),
         due=lambda facts, onboarding, policy: _local_day(facts, onboarding.call_scheduled_at),
@@ -86,9 +82,8 @@ KINDS: tuple[Kind, ...] = (
         source=ONBOARDING,
         title="Send the onboarding recap",
         owner="csm",
-        condition=lambda facts, onboarding, policy: (
-            onboarding.open and onboarding.call_completed_on is not None
-        ),
+        until_day_zero=True,
+        condition=lambda facts, onboarding, policy: onboarding.call_completed_on is not None,
         evidence=lambda onboarding: onboarding.recap_sent,
         due=lambda facts, onboarding, policy: onboarding.call_completed_on,
         sent="recap_sent_at",
@@ -100,7 +95,8 @@ KINDS: tuple[Kind, ...] = (
         source=TRAINING,
         title="Book the {product} training",
         owner="csm",
-        condition=lambda facts, session, policy: _runs(facts) and _call_held(facts),
+        until_day_zero=True,
+        condition=lambda facts, session, policy: _call_held(facts),
         evidence=lambda session: bool(session.scheduled_at or session.completed_on),
         due=lambda facts, session, policy: Span(days=policy.duties.training_booking_days),
     ),
@@ -109,7 +105,8 @@ KINDS: tuple[Kind, ...] = (
         source=TRAINING,
         title="Record the {product} training",
         owner="csm",
-        condition=lambda facts, session, policy: _runs(facts) and session.scheduled_at is not None,
+        until_day_zero=True,
+        condition=lambda facts, session, policy: session.scheduled_at is not None,
         evidence=lambda session: session.completed_on is not None,
         appears=lambda facts, session, policy: _over(session.scheduled_at, policy),
         due=lambda facts, session, policy: _local_day(facts, session.scheduled_at),
@@ -120,7 +117,8 @@ KINDS: tuple[Kind, ...] = (
         source=TRAINING,
         title="Send the {product} training recap",
         owner="csm",
-        condition=lambda facts, session, policy: _runs(facts) and session.completed_on is not None,
+        until_day_zero=True,
+        condition=lambda facts, session, policy: session.completed_on is not None,
         evidence=lambda session: session.recap_sent,
         due=lambda facts, session, policy: session.completed_on,
         sent="recap_sent_at",
@@ -134,7 +132,7 @@ KINDS: tuple[Kind, ...] = (
         owner="csm",
         condition=lambda facts, onboarding, policy: _call_held(facts) and _trainings_held(facts),
         evidence=lambda onboarding: not onboarding.open,
-        due=lambda facts, onboarding, policy: _last_held(onboarding),
+        due=lambda facts, onboarding, policy: _last_held(facts, onboarding),
         acts_on_the_day=True,
     ),
     Kind(
@@ -147,5 +145,6 @@ KINDS: tuple[Kind, ...] = (
         due=lambda facts, onboarding, policy: onboarding.training_completed_on,
         sent="completed_mail_sent_at",
         acts_on_the_day=True,
+        at_once=True,
     ),
 )
