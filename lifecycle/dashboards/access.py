@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from accounts.models.account import VisibleQuerySet
@@ -81,3 +82,12 @@ def workable(rows: VisibleQuerySet, user: User, *, now: datetime) -> Any:
 def may_work(row: Any, user: User, *, now: datetime) -> bool:
     """Whether this person may change a row they see."""
     return type(row).objects.worked_by(user, today=user.today(now)).filter(pk=row.pk).exists()
+
+
+def back(request: HttpRequest, *, otherwise: str = "/") -> str:
+    """The page that a form was posted from, if it is one of ours."""
+    to = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(
+        to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return to if ours else otherwise

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -13,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from accounts.models import User
 from accounts.models.people import THEMES
 from lifecycle import clock
+from lifecycle.mail.models import Message
 from lifecycle.milestones import planner
 from lifecycle.milestones.models import Milestone
 
@@ -20,13 +22,14 @@ RUNS_IT = ("cs_ops", "admin")  # MIL-7: who is told that the planner does not ru
 TEAM = ("Team queue", "team", "dashboards:team")
 DAY = ("My day", "day", "dashboards:day")
 ACCOUNTS = ("Accounts", "accounts", "accounts:list")
+OUTBOX = ("Outbox", "outbox", "dashboards:outbox")
 ITEMS = {
-    "csm": (DAY, ACCOUNTS),
-    "team_lead": (TEAM, DAY, ACCOUNTS),
-    "manager": (TEAM, DAY, ACCOUNTS),
-    "cs_ops": (ACCOUNTS, DAY, TEAM),
+    "csm": (DAY, ACCOUNTS, OUTBOX),
+    "team_lead": (TEAM, DAY, ACCOUNTS, OUTBOX),
+    "manager": (TEAM, DAY, ACCOUNTS, OUTBOX),
+    "cs_ops": (ACCOUNTS, DAY, TEAM, OUTBOX),
     "viewer": (ACCOUNTS,),
-    "admin": (ACCOUNTS,),
+    "admin": (ACCOUNTS, OUTBOX),
 }
 
 
@@ -68,6 +71,7 @@ def _nav(request: HttpRequest) -> dict[str, Any]:
             "icon": icon,
             "url": reverse(name),
             "count": counts.get(icon),
+            "alert": icon == "outbox",
             "current": request.path.startswith(reverse(name)),
         }
         for label, icon, name in ITEMS[user.role]
@@ -76,13 +80,27 @@ def _nav(request: HttpRequest) -> dict[str, Any]:
     return {"items": items, "person": user, "title": title.replace("Csm", "CSM").replace("Cs ops", "CS Ops")}
 
 
-def _counts(user: User) -> dict[str, int]:
-    """Overdue plus today: one aggregate query for all items."""
+def _counts(user: User) -> dict[str, Any]:
+    """Overdue plus today, and mail that waits for a person: one query for all items."""
     today = user.today(clock.now())
-    due = Q(act_by__lte=today)
     awake = Q(snoozed_until=None) | Q(snoozed_until__lte=today)
-    return (
-        Milestone.objects.visible_to(user, today=today)
-        .queued()
-        .aggregate(day=Count("pk", filter=due & awake & Q(owner=user)), team=Count("pk", filter=due & awake))
-    )
+    due = Milestone.objects.visible_to(user, today=today).queued().filter(awake, act_by__lte=today)
+    mails = Message.objects.visible_to(user, today=today).filter(channel="mail")
+    countable = {
+        "day": {"day": due.filter(owner=user)},
+        "team": {"team": due},
+        "outbox": {"failed": mails.filter(state="dead"), "held": mails.filter(state="held")},
+    }
+    counted = {name: rows for _, icon, _ in ITEMS[user.role] for name, rows in countable.get(icon, {}).items()}
+    if not counted:
+        return {}
+    numbers = User.objects.filter(pk=user.pk).values_list(*(_number_of(rows) for rows in counted.values()))
+    found = dict(zip(counted, numbers.get(), strict=True))
+    stuck = [f"{found[name]} {name}" for name in ("failed", "held") if found.get(name)]
+    return {**found, "outbox": ", ".join(stuck) or None}
+
+
+def _number_of(rows: QuerySet) -> Coalesce:
+    """How many rows, inside another query; none make no group, so say 0."""
+    alone = rows.order_by().annotate(together=Value(1)).values("together")
+    return Coalesce(Subquery(alone.annotate(number=Count("pk")).values("number")), 0)

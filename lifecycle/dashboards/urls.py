@@ -1,6 +1,7 @@
 from django.urls import path
 
 from lifecycle.dashboards import views
+from lifecycle.dashboards.outbox import views as outbox
 
 app_name = "dashboards"
 urlpatterns = [
@@ -8,6 +9,11 @@ urlpatterns = [
     path("day/", views.day, name="day"),
     path("team/", views.team, name="team"),
     path("milestones/<id:pk>/done/", views.complete, name="complete"),
+    path("outbox/", outbox.index, name="outbox"),
+    path("outbox/bulk/", outbox.bulk, name="outbox-bulk"),
+    path("outbox/<id:pk>/", outbox.one, name="outbox-mail"),
+    path("outbox/<id:pk>/address/", outbox.readdress, name="outbox-address"),
+    path("outbox/<id:pk>/<slug:verb>/", outbox.act, name="outbox-act"),
     path("settings/profile/", views.profile, name="profile"),
     path("theme/", views.theme, name="theme"),
 ]

@@ -9,14 +9,13 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards import my_day, team_queue
-from lifecycle.dashboards.access import number, signed_in
+from lifecycle.dashboards.access import back, number, signed_in
 from lifecycle.dashboards.context import home_of, theme_of
 from lifecycle.dashboards.forms import save
 from lifecycle.dashboards.profile import ProfileForm
@@ -99,7 +98,7 @@ def complete(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(refused))
     else:
         messages.info(request, f"Done: {milestone.title}, {milestone.account.name}")
-    return redirect(_back(request))
+    return redirect(back(request))
 
 
 @signed_in
@@ -129,18 +128,10 @@ def theme(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         with change(None, by=request.user, via="page", now=clock.now()):
             User.objects.get(pk=request.user.pk).record({"theme": theme})
-    return _in_theme(redirect(_back(request)), theme)
+    return _in_theme(redirect(back(request)), theme)
 
 
 def _in_theme(answer: HttpResponse, theme: str) -> HttpResponse:
     """The sign-in page of this browser will look the same."""
     answer.set_cookie("theme", theme, max_age=31_536_000, samesite="Lax", httponly=True)
     return answer
-
-
-def _back(request: HttpRequest) -> str:
-    to = request.POST.get("next", "")
-    fine = url_has_allowed_host_and_scheme(
-        to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return to if fine else "/"

@@ -79,6 +79,12 @@ def effect(verb: str, state: str) -> str:
     return DONE if state in ALREADY.get(verb, ()) else REFUSED
 
 
+def successor(dedup: str) -> str:
+    """The key of the mail that a person sends after another: each is sent again once."""
+    base, _, n = re.fullmatch(r"(.*?)(:again:(\d+))?", dedup).groups()
+    return f"{base}:again:{int(n or 0) + 1}"
+
+
 def retry(pk: int, *, by: User, now: datetime) -> Message:
     """Send it now: the same mail under the same Message-ID, with all its tries anew where it had ended.
     Raises Refused where there is nothing to retry."""
@@ -95,7 +101,7 @@ def send_again(pk: int, *, by: User, now: datetime) -> Message:
     held or had failed is thereby settled. Raises Refused where that is pointless."""
     with _acting("again", pk, by=by, now=now) as act:
         message = act.message
-        found = Message.objects.filter(dedup=_next(message.dedup)).first()
+        found = Message.objects.filter(dedup=successor(message.dedup)).first()
         if found is not None:
             return found
         _refuse_unsendable(message)
@@ -210,7 +216,7 @@ def _copy(message: Message, *, by: User, now: datetime) -> Message:
     wait = UNDO if message.audience == "customer" else timedelta()
     repeats = message.uncertain or message.state in ("sent", "marked")
     return Message.objects.create(
-        dedup=_next(message.dedup),
+        dedup=successor(message.dedup),
         kind=message.kind,
         channel=message.channel,
         audience=message.audience,
@@ -232,12 +238,6 @@ def _correct_draft(draft: Draft, old: str, new: str) -> None:
     for name in ("to", "cc"):
         setattr(draft, name, [new if one == old else one for one in getattr(draft, name)])
     draft.save(update_fields=("to", "cc"))
-
-
-def _next(dedup: str) -> str:
-    """The key of the mail that a person sends in place of another: each is sent again once."""
-    base, _, n = re.fullmatch(r"(.*?)(:again:(\d+))?", dedup).groups()
-    return f"{base}:again:{int(n or 0) + 1}"
 
 
 def _cancel(verb: str, pk: int, reason: str, *, by: User, now: datetime) -> Message:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -99,8 +100,10 @@ def settle(message: Message, now: datetime) -> None:
 
 
 def carry_over(old: Message, new: Message, now: datetime) -> None:
-    """MIL-5: what ended unsent with its mail is planned again, in the mail that a person sends in its place."""
-    unsent = old.reminders.filter(state__in=("planned", "held", "failed", "superseded"))
+    """MIL-5: what ended unsent with its mail is planned again, in the mail that a person sends in its place; what
+    a person held or skipped stays so."""
+    undecided = Q(state__in=("held", "superseded"), decided_by=None)
+    unsent = old.reminders.filter(Q(state__in=("planned", "failed")) | undecided)
     unsent.update(state="planned", reason="", message=new)
     old.notices.filter(told_at=None).update(message=new)
 

@@ -3,7 +3,7 @@
   "use strict";
   const rows = () => [...document.querySelectorAll(".task")].filter((row) => row.offsetParent);
   const typing = (el) => el.matches("input, textarea, select, [contenteditable]");
-  const places = { d: "/day/", a: "/accounts/", t: "/team/" };
+  const places = { d: "/day/", a: "/accounts/", t: "/team/", o: "/outbox/" };
   let waitingForPlace = false;
 
   function focusRow(row) {
@@ -51,6 +51,25 @@
     else if (event.detail.xhr.status >= 500) say("Not saved: the server had a problem. Try again.");
     else if (event.detail.xhr.status === 401) say("Not saved: you are signed out. Copy what you typed, then sign in again.");
     else say("Not saved: see what is marked.");
+  });
+
+  // Copy what a field holds, and say so.
+  document.querySelectorAll("[data-copies]").forEach((button) => {
+    const words = button.textContent;
+    button.hidden = false;
+    button.setAttribute("aria-live", "polite");
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copies);
+      const text = field.value === undefined ? field.textContent : field.value;
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+      } catch {
+        if (field.select) field.select(); else window.getSelection().selectAllChildren(field);
+        button.textContent = "Selected: copy it with the keyboard";
+      }
+      window.setTimeout(() => { button.textContent = words; }, 2000);
+    });
   });
 
   // Show a password on request.

@@ -45,6 +45,18 @@ def glyph(state: str) -> SafeString:
 
 
 @register.simple_tag
+def mark(state: str, word: str) -> SafeString:
+    """Another status than those of duties: one of their shapes, with its own word beside it."""
+    shape, colour, _ = GLYPHS[state]
+    return format_html(
+        '<span class="mark"><svg class="glyph {}" aria-hidden="true"><use href="#{}"/></svg>{}</span>',
+        colour,
+        shape,
+        word,
+    )
+
+
+@register.simple_tag
 def pool_bars(pool: str) -> SafeString:
     """Owner type as one, two or three bars."""
     shape, word = POOL_BARS[pool]
