@@ -16,11 +16,13 @@ from django.db.models import Q
 from accounts.models import Account, Cover, Roster, User
 from lifecycle.change import log
 from lifecycle.change.book import Book, feeds_accounts
+from lifecycle.change.forums import settle_forums
 from lifecycle.change.reconcile import PlannedMove, reconcile
 from lifecycle.change.steps import adopt, announce, assign, contacted, onboard, phase, reroute, route
 from lifecycle.guard import Ledger, _ledger
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.policy import Policy
+from onboarding.models import Forum
 
 
 class NestedDoorError(RuntimeError):
@@ -37,6 +39,7 @@ class Work:
     accounts: dict[int, Account]
     ledger: Ledger
     moves: list[PlannedMove] = field(default_factory=list)
+    looks_at_forums: bool = False
 
     @property
     def account(self) -> Account:
@@ -127,6 +130,8 @@ def _settle(work: Work) -> None:
         phase(book)
         contacted(book)
         book.save_accounts()
+    if work.looks_at_forums or any(isinstance(entry.row, Forum) for entry in work.ledger.written.values()):
+        settle_forums(roster, work.policy, by=work.by, now=work.now)
     log.record(work.ledger, by=work.by, via=work.via, policy=work.policy.number)
 
 

@@ -20,7 +20,7 @@ from lifecycle.rules.facts import Key
 from lifecycle.rules.policy import Policy
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.reminders import DAY, PREPARE, Occasion, occasions, send_at
-from onboarding.models import Onboarding, TrainingSession
+from onboarding.models import Forum, Onboarding, TrainingSession
 
 SOURCES: dict[str, type[DomainModel]] = {
     "onboarding": Onboarding,
@@ -28,11 +28,19 @@ SOURCES: dict[str, type[DomainModel]] = {
     "stage": Stage,
     "bug": Activity,
     "opportunity": Opportunity,
+    "forum": Forum,
 }
 STATUSES = ("open", "done", "cancelled")
 
 
 class MilestoneQuerySet(VisibleQuerySet):
+    def visible_to(self, user: User, *, today: date | None = None) -> MilestoneQuerySet:
+        """As rows of accounts are; a duty of no account is its owner's, and of those who see all."""
+        found = super().visible_to(user, today=today)
+        if user.sees_all or not user.is_active:
+            return found
+        return self.filter(Q(account=None, owner=user) | Q(account__isnull=False, pk__in=found.values("pk")))
+
     def open(self) -> MilestoneQuerySet:
         return self.filter(status="open")
 
@@ -84,6 +92,11 @@ class Milestone(DomainModel):
                 fields=("account", "kind", "source_type", "source_id", "day"),
                 condition=Q(status="open"),
                 name="one_open_milestone",
+            ),
+            models.UniqueConstraint(
+                fields=("kind", "source_type", "source_id", "day"),
+                condition=Q(status="open", account=None),
+                name="one_open_milestone_of_no_account",
             ),
             models.CheckConstraint(
                 condition=~Q(status="done") | Q(done_at__isnull=False), name="done_has_time"
@@ -142,13 +155,13 @@ class Milestone(DomainModel):
         kind = kind_of(self.key)
         if self.status == "done":
             return
-        if kind.sent and self.status == "open":
-            return self._note_as_sent(kind.sent, now=now)
-        if not kind.by_hand:
+        if not (kind.by_hand or kind.sent):
             text = f"{self.title} is done when its fact is recorded, not by hand."
             raise Refused("", "not_by_hand", text, rule="MIL-2", conflict=True)
         if self.status == "cancelled":
             raise Refused("", "cancelled", "This was cancelled meanwhile.", rule="MIL-2", conflict=True)
+        if kind.sent:
+            return self._note_as_sent(kind.sent, now=now)
         self.status, self.done_at, self.done_by, self.remind_at = "done", now, by, None
         self.save()
 

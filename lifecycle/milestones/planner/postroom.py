@@ -35,7 +35,7 @@ class Postroom:
 
     def calendar(self, milestone: Milestone) -> WorkCalendar:
         account = milestone.account
-        team = self.roster.team_of(account.csm_id) if account else None
+        team = self.roster.team_of(account.csm_id if account else milestone.owner_id)
         return team.calendar(today=self.now.astimezone(UTC).date()) if team else WorkCalendar()
 
     def occasion(self, milestone: Milestone, name: str) -> Occasion:
@@ -49,7 +49,7 @@ class Postroom:
 
     def recipients(self, milestone: Milestone, occasion: Occasion, on: date) -> list[User]:
         """MIL-3, MIL-6: who gets it on that day: those whom the rules name, or who covers for them."""
-        csm_id = milestone.account.csm_id if milestone.account else None
+        csm_id = milestone.account.csm_id if milestone.account else milestone.owner_id
         named = milestone.audience(occasion, self.roster, csm_id=csm_id)
         found = {self._cover_of(person, on).pk: None for person in named}
         return [self.roster.users[pk] for pk in found]

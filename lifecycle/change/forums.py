@@ -1,0 +1,58 @@
+"""The duties of no account: each near Open Forum owes its invitations (ONB-6)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from accounts.models import Roster, User
+from lifecycle.milestones.models import Milestone
+from lifecycle.rules.cadence import WorkCalendar
+from lifecycle.rules.duties.forums import INVITE, invitation
+from lifecycle.rules.duties.kind import Duty
+from lifecycle.rules.policy import Policy
+from onboarding.models import Forum
+
+
+def settle_forums(roster: Roster, policy: Policy, *, by: User | None, now: datetime) -> None:
+    """MIL-2: make the forums' milestones equal to what their hosts owe now."""
+    here = {row.source_id: row for row in _milestones().filter(status="open")}
+    near = Forum.objects.near(now.astimezone(UTC).date(), policy.duties.forum_invite_opens_days)
+    forums = {row.pk: row for row in (near | Forum.objects.filter(pk__in=here)).select_related("host")}
+    for forum in forums.values():
+        duty, row = invitation(forum.facts(), policy, now), here.get(forum.pk)
+        if duty is not None:
+            _owe(duty, row, roster, policy, now=now)
+        elif row is not None:
+            _close(row, done=forum.invited_at is not None, by=by, now=now)
+
+
+def forums_wait(policy: Policy, *, now: datetime) -> bool:
+    """Whether time alone has changed what some host owes."""
+    near = Forum.objects.near(now.astimezone(UTC).date(), policy.duties.forum_invite_opens_days)
+    owing = {row.pk for row in near.select_related("host") if invitation(row.facts(), policy, now)}
+    return owing != set(_milestones().filter(status="open").values_list("source_id", flat=True))
+
+
+def _milestones() -> Milestone.objects:
+    return Milestone.objects.filter(account=None, kind=INVITE.slug)
+
+
+def _owe(duty: Duty, row: Milestone | None, roster: Roster, policy: Policy, *, now: datetime) -> None:
+    row = row or Milestone(account=None, **duty.key._asdict())
+    team = roster.team_of(duty.owner)
+    today = now.astimezone(roster.users[duty.owner].zone).date()
+    calendar = team.calendar(today=today) if team else WorkCalendar()
+    row.title, row.owner_id, row.team_id = duty.title, duty.owner, team.pk if team else None
+    row.due_on, row.act_by = duty.due, calendar.last_on_or_before(duty.due)
+    row.plan_reminder(roster, policy, calendar, csm_id=duty.owner, from_day=today)
+    if row._state.adding or row.difference():
+        row.save()
+
+
+def _close(row: Milestone, *, done: bool, by: User | None, now: datetime) -> None:
+    row.remind_at = None
+    if done:
+        row.status, row.done_at, row.done_by = "done", now, by
+    else:
+        row.status, row.reason = "cancelled", "The forum was skipped, moved or is over."
+    row.save()
