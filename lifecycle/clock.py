@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from django.db import connection
-from django.db.models import DateTimeField, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Now
 
+MOST_DRIFT = 120.0  # seconds
 _override: ContextVar[datetime | None] = ContextVar("clock", default=None)
 
 
 def now() -> datetime:
     """This instant, aware, in UTC: the database server's, so that all hosts agree on leases and due times."""
     replaced = _override.get()
-    if replaced is not None:
-        return replaced
+    return real() if replaced is None else replaced
+
+
+def real() -> datetime:
+    """The same, whatever replaces it: leases are about processes, and those live in no other time."""
     if connection.vendor != "postgresql":
         return datetime.now(UTC)
     with connection.cursor() as cursor:
@@ -27,10 +29,9 @@ def now() -> datetime:
         return cursor.fetchone()[0].astimezone(UTC)
 
 
-def in_sql() -> Combinable:
-    """The same instant as an expression, for conditions that a process paused in between must not pass."""
-    replaced = _override.get()
-    return Now() if replaced is None else Value(replaced, output_field=DateTimeField())
+def is_replaced() -> bool:
+    """Whether `now` answers another instant than the real one."""
+    return _override.get() is not None
 
 
 @contextmanager
@@ -41,3 +42,35 @@ def at(instant: datetime) -> Iterator[None]:
         yield
     finally:
         _override.reset(token)
+
+
+class Drift:
+    """How far a wall clock has left the machine's own, which nobody sets. Small steps are followed: clocks are
+    kept right by small steps; one of more than MOST_DRIFT seconds stays a drift until it is taken back."""
+
+    def __init__(self) -> None:
+        self.apart: float | None = None
+
+    def seconds(self, wall: float, machine: float) -> float:
+        """The drift at a look that read both clocks."""
+        apart = wall - machine
+        if self.apart is None:
+            self.apart = apart
+        gone = apart - self.apart
+        if abs(gone) <= MOST_DRIFT:
+            self.apart = apart
+        return gone
+
+
+_drifts = (Drift(), Drift())  # the database's clock, and this host's
+
+
+def drift(instant: datetime) -> float:
+    """The larger drift in seconds of the database's clock, which reads `instant` just now, and of this host's,
+    since this process first looked."""
+    machine = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    found = [
+        watch.seconds(wall, machine)
+        for watch, wall in zip(_drifts, (instant.timestamp(), time.time()), strict=True)
+    ]
+    return max(found, key=abs)

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lifecycle.mail.models import Message
 
 
+class Attachment(NamedTuple):
+    """A file that goes with a mail."""
+
+    name: str
+    content: bytes
+    mimetype: str
+
+
 class Mail(NamedTuple):
-    """What a kind of message says now."""
+    """What a kind of message says now.
+
+    It goes to the row's address alone: `to` (else that address) and `cc` are what readers see in the header,
+    as addresses or "Name <address>". `from_name` is who writes, under the installation's own address;
+    `reply_to` where answers go. What a header may not hold keeps the mail from being written.
+    """
 
     subject: str
     text: str
     html: str = ""
+    from_name: str = ""
+    reply_to: str = ""
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +56,7 @@ class MessageKind:
 
 
 KINDS: dict[str, MessageKind] = {}
+_shared: ContextVar[dict[str, Any] | None] = ContextVar("shared", default=None)
 
 
 def register_kind(
@@ -49,3 +70,20 @@ def register_kind(
 ) -> None:
     """Say how messages of a kind are checked, written and settled. Called by `LifecycleConfig.ready()`."""
     KINDS[kind] = MessageKind(wanted, render, settled, again, private)
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Let the messages handled inside share what their kinds keep in `shared()`."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def shared() -> dict[str, Any]:
+    """Where a kind keeps what is dear to read and the next message needs too; it sees to its being true still.
+    Empty, and forgotten at once, for a message that is looked at alone."""
+    found = _shared.get()
+    return {} if found is None else found

@@ -7,48 +7,38 @@ may have sent, and the row says so.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import random
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import datetime, timedelta
-from email.utils import format_datetime, parseaddr
-from typing import Any
-from urllib.parse import urlsplit
+from datetime import datetime
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from lifecycle import clock
+from lifecycle.mail.dispatch import outcomes, writing
 from lifecycle.mail.dispatch.handover import (
     FencedError,
-    HandoverError,
     LaterError,
     NoAnswerError,
     RejectedError,
-    Reply,
     ServerFailingError,
     Transport,
 )
-from lifecycle.mail.dispatch.kinds import KINDS, Mail
-from lifecycle.mail.models import Attempt, Circuit, Message
+from lifecycle.mail.dispatch.kinds import KINDS, sharing
+from lifecycle.mail.dispatch.queue import SMTP, claim, mark_sending
+from lifecycle.mail.models import Bounce, Circuit, Message
 
 log = logging.getLogger(__name__)
 
-SMTP = "smtp"  # the circuit's name
-BACKOFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720))
-MOST_TRIES = len(BACKOFF) + 1
-JITTER = 0.2
 UNWRITTEN = "unwritten"
 UNTRIED = ("expired", "suppressed", "cancelled", UNWRITTEN)
+INTERRUPTED = "The sender stopped before it sent anything."
 UNANSWERED = "The sender stopped before the mail server's answer was noted."
-MAY_REPEAT = "It may have arrived already; it is sent again under the same Message-ID."
-ASK_A_PERSON = "It may have arrived already: somebody decides whether to send it again."
+TOO_LATE = "It was too late to make sense."
+LEFT = "The recipient no longer works here."
+BOUNCED = "{address} was refused {times} times, so nothing more is sent there until it is corrected."
 
 
 def drain(
@@ -61,59 +51,52 @@ def drain(
 
     Any number of processes may drain at once. `now` replaces the clock (`remind --now`); normally each step
     asks the database's. Answers how many messages ended how: `sent`, `retry`, `dead`, `cancelled`, ...,
-    `unwritten`, `waiting` when the mail server does not work, and `fenced`.
+    `unwritten`, `waiting` when the mail server does not work, and `fenced`. While the clocks cannot be trusted
+    customers' mail stays where it is.
     """
-    ended: Counter[str] = Counter()
-    with nullcontext() if now is None else clock.at(now):
+    with nullcontext() if now is None else clock.at(now), sharing():
         transport: Transport = import_string(settings.MAIL_TRANSPORT)()
         try:
-            admitted = ""
-            while not stopping() and (limit is None or ended.total() < limit):
-                at = clock.now()
-                admitted = admitted or Circuit.admits(SMTP, now=at)
-                if not admitted:
-                    ended["waiting"] += 1
-                    break
-                message = claim(now=at)
-                if message is None:
-                    break
-                outcome = _send(message, transport, started=at)
-                ended[outcome] += 1
-                if outcome == "waiting":
-                    break
-                if outcome in UNTRIED:
-                    continue  # the server was not asked anything: a probe is still to be made
-                if admitted == Circuit.PROBE:
-                    Circuit.close(SMTP)
-                admitted = ""
+            return _drain(transport, limit, stopping)
         finally:
             transport.close()
+
+
+def _drain(transport: Transport, limit: int | None, stopping: Callable[[], bool]) -> Counter[str]:
+    ended: Counter[str] = Counter()
+    staff_only = _mistrusts(clock.now())
+    probe = False
+    while not stopping() and (limit is None or ended.total() < limit):
+        message = claim(probe=probe, staff_only=staff_only)
+        if message is None and not probe:
+            how = Circuit.admits(SMTP, now=clock.now())
+            if not how:
+                ended["waiting"] += 1
+            if how != Circuit.PROBE:
+                break
+            probe = True
+            continue
+        if message is None:
+            break
+        if not staff_only and _mistrusts(message.claimed_at):
+            outcomes.put_back(message)
+            staff_only = True
+            continue
+        outcome = _send(message, transport)
+        ended[outcome] += 1
+        if outcome == "waiting":
+            break
+        if (
+            probe and outcome not in UNTRIED
+        ):  # else the server was not asked anything: the probe is still to be made
+            Circuit.close(SMTP)
+            probe = False
     return ended
 
 
-CLAIM = """
-UPDATE {table} SET state = 'claimed', claim = %s, attempts = attempts + 1, lease_until = %s
-WHERE id = (
-    SELECT id FROM {table} WHERE state IN ('due', 'retry') AND not_before <= %s AND channel = 'mail'
-    ORDER BY not_before, id LIMIT 1 {lock}
-) AND state IN ('due', 'retry') RETURNING *
-"""
-
-
-def claim(*, now: datetime) -> Message | None:
-    """Take the oldest due message for this process alone, in one statement; None when there is none."""
-    token = secrets.token_hex(16)
-    skip = connection.features.has_select_for_update_skip_locked
-    sql = CLAIM.format(
-        table=connection.ops.quote_name(Message._meta.db_table), lock="FOR UPDATE SKIP LOCKED" if skip else ""
-    )
-    at = connection.ops.adapt_datetimefield_value
-    claimed = Message.objects.raw(sql, [token, at(now + lease()), at(now)])
-    return next(iter(claimed), None)
-
-
-def lease() -> timedelta:
-    return timedelta(seconds=settings.MAIL_LEASE_SECONDS)
+def _mistrusts(instant: datetime) -> bool:
+    """Whether a clock was set since this process started: due times may be wrong then (reliability.md, row 14)."""
+    return not clock.is_replaced() and abs(clock.drift(instant)) > clock.MOST_DRIFT
 
 
 def reap(*, now: datetime) -> Counter[str]:
@@ -122,10 +105,10 @@ def reap(*, now: datetime) -> Counter[str]:
     taken: Counter[str] = Counter()
     for message in Message.objects.filter(state__in=("claimed", "sending"), lease_until__lte=now):
         if message.state == "claimed":
-            error: HandoverError = LaterError("claimed", "The sender stopped before it sent anything.")
-            outcome = _again(message, error, now=now, at_once=True, interrupted=True)
+            error = LaterError("claimed", INTERRUPTED)
+            outcome = outcomes.again(message, error, now=now, at_once=True, interrupted=True)
         else:
-            outcome = _unknown(message, NoAnswerError("data", UNANSWERED), now=now, at_once=True)
+            outcome = outcomes.unknown(message, NoAnswerError("data", UNANSWERED), now=now, at_once=True)
         taken[outcome] += 1
     return taken
 
@@ -133,40 +116,43 @@ def reap(*, now: datetime) -> Counter[str]:
 # --- one message
 
 
-def _send(message: Message, transport: Transport, *, started: datetime) -> str:
+def _send(message: Message, transport: Transport) -> str:
+    started = message.claimed_at
+    if message.raw is None and message.person_address:
+        message.address = message.person_address  # where the colleague reads mail today
     if message.expires_at and message.expires_at <= started:
-        return _end(message, "expired", "It was too late to make sense.", now=started)
-    if message.recipient and not message.recipient.is_active:
-        return _end(message, "suppressed", "The recipient no longer works here.", now=started)
+        return outcomes.end(message, "expired", TOO_LATE, now=started)
+    if message.recipient_id and not message.person_is_active:
+        return outcomes.end(message, "suppressed", LEFT, now=started)
+    if (message.bounces or 0) >= Bounce.MOST:
+        reason = BOUNCED.format(address=message.address, times=message.bounces)
+        return outcomes.end(message, "suppressed", reason, now=started)
     try:
         raw, unwanted = _content(message, now=started)
     except Exception as problem:
-        log.exception("message %s cannot be written", message.pk)
-        error: HandoverError = LaterError("render", f"It could not be written: {type(problem).__name__}")
-        _again(message, error, now=clock.now())
+        error = LaterError("render", _why_unwritten(message, problem))
+        outcomes.again(message, error, now=clock.now())
         return UNWRITTEN
     if unwanted:
-        return _end(message, "cancelled", unwanted, now=started)
+        return outcomes.end(message, "cancelled", unwanted, now=started)
 
     def freeze() -> bytes:
-        _mark_sending(message, raw)
+        mark_sending(message, raw)
         return raw
 
     try:
-        reply = transport.deliver(parseaddr(settings.DEFAULT_FROM_EMAIL)[1], message.address, freeze)
+        reply = transport.deliver(writing.sender(), message.address, freeze)
     except FencedError:
         return "fenced"
     except ServerFailingError as error:
-        return _wait(message, error, now=clock.now())
+        return outcomes.wait(message, error, now=clock.now())
     except LaterError as error:
-        return _again(message, error, now=clock.now())
+        return outcomes.again(message, error, now=clock.now())
     except RejectedError as error:
-        return _end(
-            message, "dead", f"The mail server refused it: {error.text}", now=clock.now(), error=error
-        )
+        return outcomes.refused(message, error, now=clock.now())
     except NoAnswerError as error:
-        return _unknown(message, error, now=clock.now())
-    return _sent(message, reply, started, now=clock.now())
+        return outcomes.unknown(message, error, now=clock.now())
+    return outcomes.sent(message, reply)
 
 
 def _content(message: Message, *, now: datetime) -> tuple[bytes, str]:
@@ -175,163 +161,11 @@ def _content(message: Message, *, now: datetime) -> tuple[bytes, str]:
         return bytes(message.raw), ""
     kind = KINDS[message.kind]
     unwanted = kind.wanted(message, now)
-    return (b"", unwanted) if unwanted else (_write(message, kind.render(message, now), at=now), "")
+    return (b"", unwanted) if unwanted else (writing.write(message, kind.render(message, now), at=now), "")
 
 
-def _write(message: Message, mail: Mail, *, at: datetime) -> bytes:
-    site = urlsplit(settings.BASE_URL).hostname
-    message.subject = mail.subject
-    message.message_id = f"<{hashlib.sha256(message.dedup.encode()).hexdigest()[:32]}@{site}>"
-    message.sent_date = format_datetime(at)
-    headers = {
-        "Message-ID": message.message_id,
-        "Date": message.sent_date,
-        "Auto-Submitted": "auto-generated",
-    }
-    made = EmailMultiAlternatives(mail.subject, mail.text, to=[message.address], headers=headers)
-    if mail.html:
-        made.attach_alternative(mail.html, "text/html")
-    return made.message().as_bytes(linesep="\r\n")
-
-
-def _mark_sending(message: Message, raw: bytes) -> None:
-    """The marker: from here on nobody can say that nothing was sent. FencedError when the lease was lost."""
-    frozen = {
-        "raw": raw,
-        "raw_sha256": hashlib.sha256(raw).hexdigest(),
-        "message_id": message.message_id,
-        "sent_date": message.sent_date,
-        "subject": message.subject,
-    }
-    mine = Message.objects.filter(
-        pk=message.pk, claim=message.claim, state="claimed", lease_until__gt=clock.in_sql()
-    )
-    if not mine.update(state="sending", lease_until=clock.in_sql() + lease(), **frozen):
-        raise FencedError
-
-
-def _sent(message: Message, reply: Reply, started: datetime, *, now: datetime) -> str:
-    # Reaped meanwhile and not claimed anew, it carries our token still: the answer counts.
-    known = {"sent_at": now, "uncertain": message.uncertain, "last_error": "", "reason": ""}
-    with transaction.atomic():
-        if not _set(message, ("sending", "retry", "held"), "sent", **known):
-            _note(message, "data", "sent after all", now=now, started=started, reply=reply)
-            return "fenced"
-        _note(message, "data", "sent", now=now, started=started, reply=reply)
-        _settled(message, now)
-    return "sent"
-
-
-def _end(
-    message: Message, state: str, reason: str, *, now: datetime, error: HandoverError | None = None
-) -> str:
-    with transaction.atomic():
-        if not _set(message, ("claimed", "sending"), state, reason=reason[:500]):
-            return "fenced"
-        if error is not None:
-            _note(message, error.phase, state, now=now, error=error)
-        _settled(message, now)
-    return state
-
-
-def _again(
-    message: Message,
-    error: HandoverError,
-    *,
-    now: datetime,
-    at_once: bool = False,
-    interrupted: bool = False,
-) -> str:
-    """Known to be unsent: try again later, with what is true then; after the last try it is dead."""
-    if message.attempts >= MOST_TRIES:
-        return _end(message, "dead", f"Tried {message.attempts} times: {error.text}", now=now, error=error)
-    values: dict[str, Any] = {"last_error": error.text[:500]}
-    if not at_once:
-        values["not_before"] = now + _pause(message.attempts)
-    if not message.uncertain:
-        values |= {"raw": None, "raw_sha256": ""}
-    with transaction.atomic():
-        if not _set(message, ("claimed",) if interrupted else ("claimed", "sending"), "retry", **values):
-            return "fenced"
-        _note(message, error.phase, "interrupted" if interrupted else "retry", now=now, error=error)
-    return "retry"
-
-
-def _unknown(message: Message, error: HandoverError, *, now: datetime, at_once: bool = False) -> str:
-    """The content went out and no answer came. Staff get it again, marked; a customer's mail is held."""
-    if message.audience == "customer":
-        state, reason = "held", ASK_A_PERSON
-    elif message.attempts >= MOST_TRIES:
-        state, reason = "dead", f"Tried {message.attempts} times: {error.text}"
-    else:
-        state, reason = "retry", MAY_REPEAT
-    values: dict[str, Any] = {"uncertain": True, "reason": reason, "last_error": error.text[:500]}
-    if state == "retry" and not at_once:
-        values["not_before"] = now + _pause(message.attempts)
-    with transaction.atomic():
-        if not _set(message, ("sending",), state, **values):
-            return "fenced"
-        _note(message, error.phase, "unknown", now=now, error=error)
-        if state != "retry":
-            _settled(message, now)
-    return state
-
-
-def _wait(message: Message, error: HandoverError, *, now: datetime) -> str:
-    """The server fails: nothing is counted against the message, and the circuit opens."""
-    opened = Circuit.trip(SMTP, error.text, now=now)
-    values: dict[str, Any] = {"attempts": message.attempts - 1, "last_error": error.text[:500]}
-    if not message.uncertain:
-        values |= {"raw": None, "raw_sha256": ""}
-    if error.phase != "connect":  # should this very message upset the server, another one is the next probe
-        values["not_before"] = now + timedelta(seconds=Circuit.PROBE_SECONDS)
-    with transaction.atomic():
-        _set(message, ("claimed", "sending"), "retry", **values)
-        if opened:
-            _note(message, error.phase, "server failing", now=now, error=error)
-    return "waiting"
-
-
-def _pause(tries: int) -> timedelta:
-    spread = 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
-    return BACKOFF[min(tries, len(BACKOFF)) - 1] * spread
-
-
-def _set(message: Message, states: tuple[str, ...], state: str, **values: Any) -> bool:
-    """Move the row on, if this process still owns it."""
-    mine = Message.objects.filter(pk=message.pk, claim=message.claim, state__in=states)
-    if not mine.update(state=state, lease_until=None, **values):
-        return False
-    message.state = state
-    for name, value in values.items():
-        setattr(message, name, value)
-    return True
-
-
-def _settled(message: Message, now: datetime) -> None:
-    kind = KINDS.get(message.kind)
-    if kind is not None:
-        kind.settled(message, now)
-
-
-def _note(
-    message: Message,
-    phase: str,
-    outcome: str,
-    *,
-    now: datetime,
-    started: datetime | None = None,
-    reply: Reply | None = None,
-    error: HandoverError | None = None,
-) -> None:
-    said: Any = reply or error
-    Attempt.objects.create(
-        message=message,
-        n=message.attempts,
-        started_at=started or now,
-        phase=phase,
-        outcome=outcome,
-        smtp_code=said.code,
-        reply=said.text[:500],
-        host=said.host[:255],
-    )
+def _why_unwritten(message: Message, problem: Exception) -> str:
+    if isinstance(problem, writing.UnfitError):
+        return f"It cannot be written. {problem}"
+    log.error("message %s cannot be written", message.pk, exc_info=problem)
+    return f"It could not be written: {type(problem).__name__}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from accounts.models import Account, User
+from lifecycle import clock
 from lifecycle.mail.models.letters import Draft
 
 OPEN_STATES = ("due", "retry")
@@ -28,6 +30,7 @@ STATES = (
 STOPPED_STATES = ("held", "dead", "cancelled", "expired", "suppressed", "marked")  # ended, but not as sent
 CHANNELS = ("mail", "webhook")
 AUDIENCES = ("staff", "customer")
+LATELY = timedelta(minutes=1)
 
 
 class MessageQuerySet(models.QuerySet):
@@ -172,21 +175,67 @@ class Circuit(models.Model):
         )
 
 
+class Bounce(models.Model):
+    """An address that mail servers refuse: how often since they last took a mail for it. Whoever corrects an
+    address writes another one, which has no row here; one that works again is forgiven."""
+
+    MOST = 3  # then nothing is sent to it
+
+    address = models.CharField(max_length=254, unique=True)
+    times = models.PositiveIntegerField(default=0)
+    reply = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(address=Lower("address")), name="bounce_lower")]
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.times})"
+
+    @classmethod
+    def note(cls, address: str, reply: str, *, now: datetime) -> None:
+        """A mail server refused this address, in these words."""
+        key = address.lower()
+        cls.objects.get_or_create(address=key, defaults={"at": now})
+        cls.objects.filter(address=key).update(times=F("times") + 1, reply=reply[:500], at=now)
+
+    @classmethod
+    def forgive(cls, address: str) -> None:
+        """A mail for it was taken, or a person says that the address is right."""
+        cls.objects.filter(address=address.lower()).delete()
+
+    @classmethod
+    def of(cls, addresses: Iterable[str]) -> dict[str, int]:
+        """How often in a row each of these addresses was refused; those that never were are left out."""
+        wanted = {address.lower(): address for address in addresses}
+        found = cls.objects.filter(address__in=wanted).values_list("address", "times")
+        return {wanted[key]: times for key, times in found}
+
+
 class ServiceBeat(models.Model):
-    """When a service last ran, and how far the wall clock had drifted from the monotonic one (seconds)."""
+    """When a service last ran, and how far the wall clock had drifted from the machine's by then (seconds)."""
 
     name = models.CharField(max_length=40, unique=True)
     at = models.DateTimeField()
     wall_minus_mono = models.FloatField(default=0)
 
     @classmethod
-    def mark(cls, name: str, *, now: datetime) -> None:
-        """This service ran just now."""
-        drift = now.timestamp() - time.monotonic()
-        cls.objects.update_or_create(name=name, defaults={"at": now, "wall_minus_mono": drift})
+    def mark(cls, name: str, *, now: datetime, drift: float = 0.0) -> None:
+        """This service ran just now, and saw the clocks that far apart."""
+        values = {"at": now, "wall_minus_mono": drift}
+        if not cls.objects.filter(name=name).update(**values):
+            cls.objects.get_or_create(name=name, defaults=values)
 
     @classmethod
     def age(cls, name: str, *, now: datetime) -> timedelta | None:
         """How long ago it last ran; None when it never did."""
         last = cls.objects.filter(name=name).values_list("at", flat=True).first()
         return None if last is None else now - last
+
+    @classmethod
+    def drifting(cls, *, now: datetime) -> float:
+        """The largest drift that a service noted within the last minute, 0.0 while the clocks can be trusted:
+        beyond it customers' mail waits (reliability.md, row 14)."""
+        lately = cls.objects.filter(at__gte=now - LATELY)
+        worst = max(lately.values_list("wall_minus_mono", flat=True), key=abs, default=0.0)
+        return worst if abs(worst) > clock.MOST_DRIFT else 0.0

@@ -15,8 +15,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.tests.factories import make_csm
 from lifecycle import clock
-from lifecycle.mail.dispatch import MOST_TRIES, Mail, claim, drain, reap, register_kind
-from lifecycle.mail.dispatch import sending as sender
+from lifecycle.mail.dispatch import MOST_TRIES, SMTP, Mail, claim, drain, outcomes, queue, reap, register_kind
 from lifecycle.mail.dispatch.handover import FencedError, Reply
 from lifecycle.mail.dispatch.kinds import KINDS
 from lifecycle.mail.models import Attempt, Circuit, Message
@@ -148,7 +147,7 @@ def test_a_4xx_is_tried_again_later_and_written_anew(server, written, verb):
     assert drain(now=NOW) == {"retry": 1}
     waiting = fresh(message)
     assert (waiting.state, waiting.uncertain, waiting.raw) == ("retry", False, None)
-    assert sender.BACKOFF[0] * 0.8 <= waiting.not_before - NOW <= sender.BACKOFF[0] * 1.2
+    assert outcomes.BACKOFF[0] * 0.8 <= waiting.not_before - NOW <= outcomes.BACKOFF[0] * 1.2
     server.answers.clear()
     assert drain(now=waiting.not_before) == {"sent": 1}
     assert "Written 2 times." in server.received[-1].raw.decode()
@@ -157,7 +156,7 @@ def test_a_4xx_is_tried_again_later_and_written_anew(server, written, verb):
 def test_the_pauses_grow_and_the_eighth_try_is_the_last(server):
     server.answers["RCPT"] = "451 Not now"
     message, now = due_message("dana@example.com", now=NOW), NOW
-    for pause in sender.BACKOFF:
+    for pause in outcomes.BACKOFF:
         assert drain(now=now) == {"retry": 1}
         assert pause * 0.8 <= fresh(message).not_before - now <= pause * 1.2
         now = fresh(message).not_before
@@ -301,52 +300,75 @@ def test_a_server_without_starttls_gets_nothing(server, settings):
 
 def test_whoever_dies_before_the_mark_has_sent_nothing(server):
     message = due_message("dana@example.com", now=NOW)
-    assert claim(now=NOW).pk == message.pk
+    taken = claim(now=NOW)
+    assert taken.pk == message.pk
     assert claim(now=NOW) is None
-    assert reap(now=NOW + timedelta(seconds=899)) == {}
-    assert reap(now=NOW + timedelta(seconds=900)) == {"retry": 1}
+    end = fresh(message).lease_until
+    assert timedelta(seconds=890) < end - clock.real() <= timedelta(seconds=900)
+    assert reap(now=end - timedelta(seconds=1)) == {}
+    assert reap(now=end) == {"retry": 1}
     assert (fresh(message).state, fresh(message).uncertain) == ("retry", False)
-    assert drain(now=NOW + timedelta(seconds=900)) == {"sent": 1}
+    assert drain(now=NOW) == {"sent": 1}
 
 
-def freeze(message: Message) -> None:
+def test_a_lease_is_real_time_whatever_instant_is_tried_out(server):
+    """`remind --now` of another day beside a live server: neither takes the other's work for abandoned."""
+    for days in (-300, 300):
+        due_message(f"d{days}@example.com", now=NOW)
+        with clock.at(NOW + timedelta(days=days)):
+            taken = claim(now=NOW)
+        assert timedelta(seconds=890) < taken.lease_until - clock.real() <= timedelta(seconds=900)
+        with clock.at(NOW + timedelta(days=days)):
+            queue.mark_sending(taken, b"x")
+
+
+def frozen(message: Message) -> Message:
+    """Claimed and marked: the bytes are about to go out."""
     claimed = claim(now=NOW)
-    raw = sender._write(claimed, Mail("Hello", "Hello"), at=NOW)
-    with clock.at(NOW):
-        sender._mark_sending(claimed, raw)
+    assert claimed.pk == message.pk
+    queue.mark_sending(claimed, b"x")
+    return claimed
 
 
 @pytest.mark.parametrize(("audience", "state"), [("staff", "retry"), ("customer", "held")])
 def test_whoever_dies_after_the_mark_may_have_sent(server, audience, state):
     message = due_message("dana@example.com", now=NOW, audience=audience)
-    freeze(message)
-    assert reap(now=NOW + timedelta(seconds=900)) == {state: 1}
+    frozen(message)
+    assert reap(now=fresh(message).lease_until) == {state: 1}
     assert fresh(message).uncertain and fresh(message).reason
 
 
 def test_a_sender_frozen_past_its_lease_sends_nothing(server):
     message = due_message("dana@example.com", now=NOW)
     claimed = claim(now=NOW)
-    with clock.at(NOW + timedelta(seconds=901)), pytest.raises(FencedError):
-        sender._mark_sending(claimed, b"")
-    reap(now=NOW + timedelta(seconds=901))
-    again = claim(now=NOW + timedelta(seconds=901))
-    with clock.at(NOW + timedelta(seconds=902)), pytest.raises(FencedError):
-        sender._mark_sending(claimed, b"")
+    Message.objects.filter(pk=message.pk).update(lease_until=clock.real())
+    with pytest.raises(FencedError):
+        queue.mark_sending(claimed, b"")
+    reap(now=clock.real())
+    again = claim(now=NOW)
+    with pytest.raises(FencedError):
+        queue.mark_sending(claimed, b"")
     assert again.claim != claimed.claim
     assert fresh(message).state == "claimed"
 
 
 def test_an_answer_that_comes_after_the_reaper_still_counts(server):
     message = due_message("dana@example.com", now=NOW)
-    server.before_answer = lambda: None
-    claimed = claim(now=NOW)
-    with clock.at(NOW):
-        sender._mark_sending(claimed, b"x")
-    reap(now=NOW + timedelta(seconds=900))
-    reply = Reply(250, "kept", "rude")
-    assert sender._sent(claimed, reply, NOW, now=NOW + timedelta(seconds=901)) == "sent"
+    claimed = frozen(message)
+    reap(now=fresh(message).lease_until)
+    assert fresh(message).state == "retry"
+    assert outcomes.sent(claimed, Reply(250, "kept", "rude")) == "sent"
     assert fresh(message).state == "sent"
+
+
+def test_an_answer_that_comes_after_somebody_else_claimed_it_is_only_noted(server):
+    message = due_message("dana@example.com", now=NOW)
+    claimed = frozen(message)
+    reap(now=fresh(message).lease_until)
+    claim(now=NOW)
+    assert outcomes.sent(claimed, Reply(250, "kept", "rude")) == "fenced"
+    assert fresh(message).state == "claimed"
+    assert history(message)[-1] == ("data", "sent after all", 250)
 
 
 # --- the rest
@@ -367,7 +389,7 @@ def test_a_message_that_cannot_be_written_is_tried_again_and_harms_no_other(serv
 def test_a_line_break_in_a_subject_reaches_no_server(server):
     register_kind("test", wanted=lambda m, now: "", render=lambda m, now: Mail("Hi\r\nBcc: x@y.z", "Hello"))
     message = due_message("dana@example.com", now=NOW)
-    Circuit.trip(sender.SMTP, "It refused.", now=NOW - 2 * MINUTE)
+    Circuit.trip(SMTP, "It refused.", now=NOW - 2 * MINUTE)
     assert drain(now=NOW) == {"unwritten": 1}
     assert server.received == [] and fresh(message).last_error
     assert Circuit.objects.get().opened_at is not None  # nobody asked the failing server
