@@ -24,7 +24,7 @@ from lifecycle.milestones.planner import plan
 from lifecycle.tests.faults.kit import World
 from onboarding.models import Onboarding
 
-pytestmark = [pytest.mark.fault, pytest.mark.sqlite_only]
+pytestmark = [pytest.mark.fault, pytest.mark.sqlite_only, pytest.mark.timeout(300)]
 
 RACES = 1000
 EACH = 20  # duties in one digest

@@ -33,6 +33,8 @@ BEHAVIOUR: dict[str, Any] = {
     "later": 0.0,  # probability of 451, "never" of 550, given at "rcpt" or "end" (the final dot)
     "never": 0.0,
     "at": "rcpt",
+    "nobody": "",  # recipients that begin so are refused with 550 there, always
+    "hang": "",  # recipients that begin so get no answer there, ever
     "drop": 0.0,  # probability of hanging up instead of answering the final dot; what came is written down
     "drop_after": 0.0,  # ... right after answering it
     "drop_before": 0.0,  # ... when DATA is asked for, before anything of the content
@@ -91,11 +93,13 @@ class Talk:
             case "AUTH":
                 return await self.sign_in(rest)
             case "MAIL":
-                self.phase = "mail"
+                self.phase, self.recipient = "mail", ""
                 return await self.say("250 fine" if self.trusted else "530 sign in first")
             case "RCPT":
                 self.recipient = rest.partition("<")[2].partition(">")[0]
-                refusal = self.server.judge("rcpt")
+                if self.hangs("rcpt"):
+                    return await self.never_answer()
+                refusal = self.server.judge("rcpt", self.recipient)
                 self.phase = "idle" if refusal else "mail"
                 return await self.say(refusal or "250 fine")
             case "DATA":
@@ -111,6 +115,15 @@ class Talk:
                 self.phase = "idle"
                 return await self.say("250 fine")
 
+    def hangs(self, where: str) -> bool:
+        name = self.server.does["hang"]
+        return bool(name) and where == self.server.does["at"] and self.recipient.startswith(name)
+
+    async def never_answer(self) -> bool:
+        """Until the client has enough of it."""
+        self.note("hangs")
+        return bool(await self.reader.read())
+
     def offers(self) -> list[str]:
         tls = ["STARTTLS"] if self.server.does["tls"] and not self.secure else []
         login = ["AUTH PLAIN LOGIN"] if self.server.does["login"] else []
@@ -118,6 +131,7 @@ class Talk:
         return [f"250{' ' if name == names[-1] else '-'}{name}" for name in names]
 
     async def sign_in(self, rest: str) -> bool:
+        self.note("auth", secure=self.secure)
         method, _, given = rest.partition(" ")
         if method.upper() == "PLAIN":
             said = base64.b64decode(given).decode().split("\0")[1:]
@@ -136,8 +150,9 @@ class Talk:
                 return False
             raw += line[1:] if line.startswith(b"..") else line
         self.phase = "answer"
+        self.server.arrived += 1
         headers = message_from_bytes(raw)
-        refusal = self.server.judge("end")
+        refusal = self.server.judge("end", self.recipient)
         dropped = not refusal and self.server.draw("drop")
         self.note(
             "content",
@@ -146,10 +161,12 @@ class Talk:
             sha=hashlib.sha256(raw).hexdigest(),
             to=self.recipient,
             secure=self.secure,
-            answer=refusal[:3] or ("dropped" if dropped else "250"),
+            answer=refusal[:3] or ("dropped" if dropped or self.hangs("end") else "250"),
         )
+        if self.hangs("end"):
+            return await self.never_answer()
         await asyncio.sleep(self.server.does["delay"])
-        if dropped:
+        if dropped or self.reader.at_eof() or self.reader.exception():
             return False
         await self.say(refusal or "250 kept")
         self.phase = "idle"
@@ -161,15 +178,17 @@ class Server:
         self.port, self.does = port, dict(BEHAVIOUR)
         self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.log = log.open("a", buffering=1)
-        self.talks: set[Talk] = set()
+        self.arrived, self.talks = 0, set[Talk]()
         self.numbers = count(1)
         self.listener: asyncio.Server | None = None
 
     def draw(self, name: str) -> bool:
         return self.random.random() < self.does[name]
 
-    def judge(self, where: str) -> str:
+    def judge(self, where: str, recipient: str) -> str:
         if where == self.does["at"]:
+            if self.does["nobody"] and recipient.startswith(self.does["nobody"]):
+                return "550 no such mailbox"
             drawn = self.random.random()
             if drawn < self.does["never"]:
                 return "550 no such mailbox"
@@ -188,13 +207,15 @@ class Server:
         await self.listen()
         print("ready", flush=True)
         while order := await orders.readline():  # our parent's end ends us too
-            changes = json.loads(order)
-            if changes == "talking":
-                print(json.dumps({talk.port: talk.phase for talk in self.talks}), flush=True)
-                continue
-            self.does |= changes
-            await self.listen()
-            print("done", flush=True)
+            match json.loads(order):
+                case "talking":
+                    print(json.dumps([(t.port, t.phase, t.recipient) for t in self.talks]), flush=True)
+                case "arrived":
+                    print(self.arrived, flush=True)
+                case changes:
+                    self.does |= changes
+                    await self.listen()
+                    print("done", flush=True)
 
     async def listen(self) -> None:
         if self.does["open"] and self.listener is None:
@@ -231,9 +252,13 @@ class Sink:
         assert not behaviour.keys() - BEHAVIOUR.keys(), "no such behaviour"
         assert self._ask(behaviour) == "done\n"
 
-    def talking(self) -> dict[int, str]:
-        """By the client's port, what each connection is doing now."""
-        return {int(port): phase for port, phase in json.loads(self._ask("talking")).items()}
+    def talking(self) -> dict[int, tuple[str, str]]:
+        """By the client's port, which phase each connection is in, and for which recipient."""
+        return {port: (phase, recipient) for port, phase, recipient in json.loads(self._ask("talking"))}
+
+    def arrived(self) -> int:
+        """How many mails came whole so far."""
+        return int(self._ask("arrived"))
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -260,10 +285,11 @@ class Sink:
         return Counter({name: times - 1 for name, times in seen.items() if times > 1})
 
     def differing(self) -> list[str]:
-        """Message-IDs under which different bytes or dates came."""
+        """Message-IDs under which different bytes or dates came and may have been taken."""
         kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
         for line in self.contents():
-            kinds[line["id"]].add((line["sha"], line["date"]))
+            if line["answer"] in ("250", "dropped"):
+                kinds[line["id"]].add((line["sha"], line["date"]))
         return [name for name, found in kinds.items() if len(found) > 1]
 
 

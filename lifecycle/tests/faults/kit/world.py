@@ -99,10 +99,15 @@ class World:
             process.thaw()
             process.end(signal.SIGKILL)
 
+    def sending(self, process: Victim) -> tuple[str, str]:
+        """The phase (mail, content, answer) and recipient of the mail it hands over just now, ("", "") when none."""
+        ports = process.ports()
+        busy = [now for port, now in self.sink.talking().items() if port in ports and now[0] != "idle"]
+        return busy[0] if busy else ("", "")
+
     def is_sending(self, process: Victim) -> bool:
         """Whether it is between MAIL and the answer to the final dot just now."""
-        busy = {port for port, phase in self.sink.talking().items() if phase != "idle"}
-        return bool(busy and busy & process.ports())
+        return bool(self.sending(process)[0])
 
     # - mail
 
@@ -141,6 +146,10 @@ class World:
     def under_way(self) -> int:
         states = self.states()
         return sum(states[state] for state in UNDER_WAY)
+
+    def hurry(self) -> None:
+        """Let the pauses before the next tries be over."""
+        Message.objects.filter(state="retry").update(not_before=clock.now())
 
     def settle(self, seconds: float = 60) -> None:
         """Wait until every message reached an end."""
