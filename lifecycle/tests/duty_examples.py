@@ -160,9 +160,7 @@ def without(facts: AccountFacts, product: str) -> AccountFacts:
 
 def onboarded(facts: AccountFacts, **changes: object) -> AccountFacts:
     """The same account with day 0 entered."""
-    return replace(
-        facts, onboarding=replace(facts.onboarding, training_completed_on=DAY_ZERO, **changes)
-    )
+    return replace(facts, onboarding=replace(facts.onboarding, training_completed_on=DAY_ZERO, **changes))
 
 
 ONBOARDING = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 PLANS = {
@@ -122,3 +123,104 @@ def spoken_on(
     if late_by >= 0 and late_by % 7 == 0:
         said.add((f"late{late_by // 7 + 1}", at_late))
     return said
+
+
+UP_TO_DAY_ZERO = {"book_call", "record_call", "recap_call", "book_training", "record_training"}
+UP_TO_DAY_ZERO |= {"recap_training", "complete_onboarding", "send_completed"}
+OF_THE_ACCOUNT = {"follow_up", "tell_rsm", "billing_check", "lead_review", "level_review"}
+
+Owed = dict[tuple[str, str, int], tuple[object, int | None]]
+
+
+def owes(facts: Any, now: datetime) -> Owed:
+    """The duties up to day 0 and those of the account, from the words of the table: what -> (due, owner).
+
+    A due counted from the row's appearance is told as ("working days", n) or ("days", n).
+    """
+    if facts.archived or facts.churned:
+        return {}
+    return {**_up_to_day_zero(facts, now), **_of_the_account(facts, now)}
+
+
+def is_small(facts: Any) -> bool:
+    four = ("start_up", "small_team", "new_to_compliance", "limited_budget")
+    return facts.starter_package or any(trait in facts.traits for trait in four)
+
+
+def is_over(booked: datetime | None, now: datetime) -> bool:
+    return booked is not None and booked.timestamp() + 30 * 60 <= now.timestamp()
+
+
+def _up_to_day_zero(facts: Any, now: datetime) -> Owed:
+    found: Owed = {}
+    onboarding = facts.onboarding
+    if onboarding is None:
+        return found
+    this, csm = onboarding.id, facts.csm
+    needed = set(facts.products)
+    if is_small(facts):
+        needed = needed | {"learning", "compliance"}
+    if onboarding.training_completed_on is not None:
+        if is_small(facts) and not onboarding.completed_mail_sent:
+            found["send_completed", "onboarding", this] = (onboarding.training_completed_on, csm)
+        return found
+
+    call_held = onboarding.call_completed_on
+    if not call_held:
+        if onboarding.call_scheduled_at is None and csm is not None:
+            found["book_call", "onboarding", this] = (("working days", 2), csm)
+        if is_over(onboarding.call_scheduled_at, now):
+            day = wall(onboarding.call_scheduled_at, facts.zone).date()
+            found["record_call", "onboarding", this] = (day, csm)
+    elif not onboarding.recap_sent:
+        found["recap_call", "onboarding", this] = (call_held, csm)
+
+    trainings = [training for training in onboarding.sessions if training.product in needed]
+    for training in trainings:
+        if training.completed_on:
+            if not training.recap_sent:
+                found["recap_training", "training_session", training.id] = (training.completed_on, csm)
+        elif training.scheduled_at:
+            if is_over(training.scheduled_at, now):
+                day = wall(training.scheduled_at, facts.zone).date()
+                found["record_training", "training_session", training.id] = (day, csm)
+        elif call_held:
+            found["book_training", "training_session", training.id] = (("days", 7), csm)
+
+    days = [training.completed_on for training in trainings if training.completed_on]
+    held = {training.product for training in trainings if training.completed_on}
+    if call_held and needed and held == needed:
+        found["complete_onboarding", "onboarding", this] = (max([*days, call_held]), csm)
+    return found
+
+
+def _of_the_account(facts: Any, now: datetime) -> Owed:
+    """Those of the account and its contact log; what somebody said was done is taken out again at the end."""
+    found: Owed = {}
+    csm, lead, users = facts.csm, facts.lead, facts.contracted_users
+
+    for entry in facts.activities:
+        day = entry.follow_up_on
+        if day and first_instant_showing(day, time(0), facts.zone) <= now:
+            found["follow_up", "activity", entry.id] = (day, entry.author or csm)
+        if entry.open_bug and entry.noted_at.timestamp() + 7 * 24 * 3600 <= now.timestamp():
+            found["follow_up", "bug", entry.id] = (("working days", 2), csm)
+        if entry.kind in ("workflow", "improvement"):
+            found["lead_review", "activity", entry.id] = (("working days", 2), lead)
+    for chance in facts.opportunities:
+        if chance.open and not chance.told:
+            found["tell_rsm", "opportunity", chance.id] = (("working days", 2), csm)
+    seen = [facts.usage.active_users, facts.usage.employees] if facts.usage else []
+    if any(number is not None and number > users for number in seen):
+        found["tell_rsm", "account", facts.id] = (("days", 10), csm)
+    pays_flat = int(facts.mrr * 100) == 25000
+    if facts.starter_package and (users < 11) != pays_flat:
+        found["billing_check", "account", facts.id] = (("working days", 5), csm)
+    if is_small(facts) and facts.service_level in ("standard", "premium"):
+        found["level_review", "account", facts.id] = (("working days", 5), csm)
+
+    for (kind, source, this, _), was_due in facts.by_hand.items():
+        due = found.get((kind, source, this), (None,))[0]
+        if due == was_due or isinstance(due, tuple):
+            del found[kind, source, this]
+    return found

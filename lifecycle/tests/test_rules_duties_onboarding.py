@@ -126,7 +126,11 @@ def test_onb_4_a_call_entered_after_the_trainings_is_the_day_itself() -> None:
 
 
 def test_onb_4_the_completed_mail_is_an_smbs_and_due_on_day_zero() -> None:
-    for traits, starter, asked in ((SMB, False, True), (frozenset(), True, True), (frozenset(), False, False)):
+    for traits, starter, asked in (
+        (SMB, False, True),
+        (frozenset(), True, True),
+        (frozenset(), False, False),
+    ):
         facts = onboarded(account(onboarding=ALL_HELD, traits=traits, starter_package=starter))
         assert ("send_completed" in kinds(facts, EARLY)) is asked
 
@@ -196,7 +200,9 @@ def test_mil_4_same_day_recaps_do_not_wait_for_the_morning() -> None:
 
 
 def test_mil_2_the_spans_of_an_onboarding_are_the_policys() -> None:
-    policy = Policy(duties=DutyRules(call_booking_working_days=3, training_booking_days=1, meeting_minutes=60))
+    policy = Policy(
+        duties=DutyRules(call_booking_working_days=3, training_booking_days=1, meeting_minutes=60)
+    )
     (duty,) = duties(beginning(), policy, EARLY)[0]
     assert duty.due.working_days == 3
     bookings = [duty.due.days for duty in duties(training(), policy, EARLY)[0] if "book" in duty.key.kind]
