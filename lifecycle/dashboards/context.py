@@ -71,7 +71,7 @@ def _nav(request: HttpRequest) -> dict[str, Any]:
             "icon": icon,
             "url": reverse(name),
             "count": counts.get(icon),
-            "alert": icon == "outbox",
+            "stuck": icon == "outbox",
             "current": request.path.startswith(reverse(name)),
         }
         for label, icon, name in ITEMS[user.role]
@@ -91,7 +91,9 @@ def _counts(user: User) -> dict[str, Any]:
         "team": {"team": due},
         "outbox": {"failed": mails.filter(state="dead"), "held": mails.filter(state="held")},
     }
-    counted = {name: rows for _, icon, _ in ITEMS[user.role] for name, rows in countable.get(icon, {}).items()}
+    counted = {
+        name: rows for _, icon, _ in ITEMS[user.role] for name, rows in countable.get(icon, {}).items()
+    }
     if not counted:
         return {}
     numbers = User.objects.filter(pk=user.pk).values_list(*(_number_of(rows) for rows in counted.values()))

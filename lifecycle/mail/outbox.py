@@ -18,7 +18,7 @@ from django.db import transaction
 from accounts.models import Contact, User
 from lifecycle.change import Work, change, log
 from lifecycle.mail.dispatch.kinds import KINDS
-from lifecycle.mail.models import Draft, Message
+from lifecycle.mail.models import Bounce, Draft, Message
 from lifecycle.rules.refused import Refused
 
 UNDO = timedelta(seconds=20)  # a customer's mail that a person sends waits this long for a second thought
@@ -91,6 +91,7 @@ def retry(pk: int, *, by: User, now: datetime) -> Message:
     with _acting("retry", pk, by=by, now=now) as act:
         if act.is_due:
             _refuse_unsendable(act.message)
+            Bounce.forgive(act.message.address)  # a person says that it is right
             anew = {} if act.message.state == "retry" else {"state": "due", **_anew(act.message, now=now)}
             act.move("message.retried", not_before=now, **anew)
     return act.message
@@ -110,6 +111,7 @@ def send_again(pk: int, *, by: User, now: datetime) -> Message:
         kind.again(message, fresh, now)
         if kind.wanted(fresh, now):
             raise Refused("", "pointless", NOTHING_LEFT, conflict=True)
+        Bounce.forgive(fresh.address)
         replaced = {"state": "cancelled", "reason": f"Sent again by {by.name}."}
         act.move("message.sent_again", **(replaced if message.state in ("held", "dead") else {}))
     return fresh
@@ -148,6 +150,7 @@ def readdress(pk: int, address: str, *, by: User, now: datetime) -> Message:
             contact.record({"email": address})
         if message.draft:
             _correct_draft(message.draft, message.address, address)
+        Bounce.forgive(address)
         waiting = message.state in ("due", "claimed")  # then it leaves when it was to leave
         anew = {**_anew(message, now=now), "raw": None, "raw_sha256": ""}
         when = message.not_before if waiting else now
@@ -184,11 +187,11 @@ class _Act:
 
 @contextmanager
 def _acting(verb: str, pk: int, *, by: User, now: datetime) -> Iterator[_Act]:
-    """Lock the mail, then its account: the order in which a dispatcher takes them when it records a fact."""
+    """Lock the mail, its letter, its account: the order in which a dispatcher takes them to record a fact."""
     with transaction.atomic():
-        message = (
-            Message.objects.select_for_update(of=("self",)).select_related("recipient", "draft").get(pk=pk)
-        )
+        message = Message.objects.select_for_update(of=("self",)).select_related("recipient").get(pk=pk)
+        if message.draft_id:
+            message.draft = Draft.objects.select_for_update().get(pk=message.draft_id)
         outcome = effect(verb, message.state)
         if outcome == REFUSED:
             text = f"This mail {IS[message.state]}, so {NOTHING[verb]}."

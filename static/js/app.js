@@ -53,23 +53,31 @@
     else say("Not saved: see what is marked.");
   });
 
-  // Copy what a field holds, and say so.
-  document.querySelectorAll("[data-copies]").forEach((button) => {
-    const words = button.textContent;
+  // Copy what a field or a text holds, and say so.
+  const reveal = (part) => part.querySelectorAll("[data-copies]").forEach((button) => {
     button.hidden = false;
     button.setAttribute("aria-live", "polite");
-    button.addEventListener("click", async () => {
-      const field = document.getElementById(button.dataset.copies);
-      const text = field.value === undefined ? field.textContent : field.value;
-      try {
-        await navigator.clipboard.writeText(text);
-        button.textContent = "Copied";
-      } catch {
-        if (field.select) field.select(); else window.getSelection().selectAllChildren(field);
-        button.textContent = "Selected: copy it with the keyboard";
-      }
-      window.setTimeout(() => { button.textContent = words; }, 2000);
-    });
+  });
+  reveal(document);
+  document.addEventListener("htmx:load", (event) => reveal(event.target));
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copies]");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copies), words = button.textContent;
+    try {
+      await navigator.clipboard.writeText("value" in source ? source.value : source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      if ("value" in source) source.select(); else window.getSelection().selectAllChildren(source);
+      button.textContent = "Selected: copy it by keyboard";
+    }
+    window.setTimeout(() => { button.textContent = words; }, 2000);
+  });
+
+  // One tick for all rows of the page.
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-ticks-page]")) return;
+    event.target.form.querySelectorAll(".tick").forEach((tick) => { tick.checked = event.target.checked; });
   });
 
   // Show a password on request.

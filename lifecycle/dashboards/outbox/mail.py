@@ -105,7 +105,7 @@ def page(message: Message, viewer: User, *, now: datetime) -> dict[str, Any]:
     seen = _seen(spoken_of, viewer, now=now)
     own = message.recipient_id == viewer.pk
     hidden = sees_masked(viewer) and message.audience == "customer"
-    written = written_of(message, now=now, whole=own or spoken_of <= seen)
+    written = written_of(message, viewer, now=now, whole=own or spoken_of <= seen)
     why = words.reason(message, attempts[-1] if attempts else None, now=now, zone=viewer.zone)
     shape, word = words.state(message, now=now)
     others = Message.objects.filter(dedup=successor(message.dedup)).first()
@@ -116,7 +116,7 @@ def page(message: Message, viewer: User, *, now: datetime) -> dict[str, Any]:
         "template": words.template(message),
         "to": words.MASK if hidden else message.address,
         "why": words.masked(why) if hidden else why,
-        "may_repeat": message.uncertain,
+        "may_repeat": message.uncertain and message.state in ("due", "claimed", "sending", "dead"),
         "written": _masked(written) if hidden else written,
         "may_copy": not hidden and not written.note,
         "steps": list(_steps(message, attempts, hidden=hidden)),
@@ -127,6 +127,8 @@ def page(message: Message, viewer: User, *, now: datetime) -> dict[str, Any]:
         "may_readdress": viewer.decides
         and message.audience == "customer"
         and effect("readdress", message.state) == ACTS,
+        "wrong_address": message.state == "dead" and message.address in why,
+        "may_mark": effect("mark", message.state) == ACTS,
         "may_undo": message.pk in undoable([message], viewer, now=now),
         "sent_again": others,
         "asks_allow_list": message.state == "dead"
@@ -146,7 +148,7 @@ def _seen(ids: set[int], viewer: User, *, now: datetime) -> set[int]:
 # --- what it says
 
 
-def written_of(message: Message, *, now: datetime, whole: bool) -> Written:
+def written_of(message: Message, viewer: User, *, now: datetime, whole: bool) -> Written:
     """The mail as it was handed over; before that as it would be written now. `whole`: all of it may be read."""
     kind = KINDS[message.kind]
     if kind.private:
@@ -154,7 +156,7 @@ def written_of(message: Message, *, now: datetime, whole: bool) -> Written:
     if not whole:
         return Written(message.subject, note=FOREIGN)
     if message.raw is not None:
-        return _frozen(bytes(message.raw))
+        return _frozen(bytes(message.raw), viewer, now=now)
     if message.state not in WRITABLE and message.audience == "staff":
         return Written(message.subject, note=UNWRITTEN)
     try:
@@ -165,14 +167,15 @@ def written_of(message: Message, *, now: datetime, whole: bool) -> Written:
     return Written(mail.subject, mail.text, also_html=bool(mail.html))
 
 
-def _frozen(raw: bytes) -> Written:
+def _frozen(raw: bytes, viewer: User, *, now: datetime) -> Written:
     mail = message_from_bytes(raw, policy=policy.default)
     body = mail.get_body(("plain", "html"))
-    names = ("From", "To", "Cc", "Reply-To", "Date")
+    names = ("From", "To", "Cc", "Reply-To")
+    written_at = words.since(mail["Date"].datetime, now=now, zone=viewer.zone)
     return Written(
         subject=str(mail["Subject"]),
         text=body.get_content() if body else "",
-        headers=tuple((name, str(mail[name])) for name in names if mail[name]),
+        headers=(*((name, str(mail[name])) for name in names if mail[name]), ("Date", written_at)),
         files=tuple(part.get_filename() or "without a name" for part in mail.iter_attachments()),
         frozen=True,
         also_html=mail.get_body(("html",)) is not None,
@@ -208,12 +211,10 @@ def _steps(message: Message, attempts: list[Attempt], *, hidden: bool) -> Iterat
 def _try(attempt: Attempt, address: str, *, hidden: bool) -> Step:
     text, raw = words.outcome(attempt, address), words.raw_reply(attempt)
     went = attempt.outcome.startswith("sent")
-    where = words.AT.get(attempt.phase, "")
-    host = f"Try {attempt.n}" + (f", {attempt.host}" if attempt.host and not went else "")
-    said = raw if went else f"{raw} ({where})" if where else raw
     if hidden:
-        text, said = words.masked(text), words.masked(said)
-    return Step(attempt.started_at, "check" if went else "x", text, host, said)
+        text, raw = words.masked(text), words.masked(raw)
+    which = [f"Try {attempt.n}"] if went else [f"Try {attempt.n} {words.AT[attempt.phase]}", attempt.host]
+    return Step(attempt.started_at, "check" if went else "x", text, ", ".join(filter(None, which)), raw)
 
 
 def _carried(reminder: Reminder) -> Carried:

@@ -101,7 +101,7 @@ REPLIES = (  # the first that fits
 AT = {
     "connect": "while connecting",
     "mail": "when the mail was announced",
-    "rcpt": "when the address was named",
+    "rcpt": "when the address was given",
     "data": "when the content was handed over",
     "render": "while it was written",
     "claimed": "before it was begun",
@@ -110,7 +110,6 @@ AT = {
 OTHERWISE = {
     "connect": "Our mail server could not be used",
     "mail": "Our mail server did not let us send",
-    "render": "It could not be written",
     "claimed": "The sender stopped before anything was sent",
     "address": "This is no address: {address}",
 }
@@ -123,7 +122,9 @@ def in_words(attempt: Attempt, address: str) -> str:
 
 
 def _meaning(phase: str, code: int, reply: str) -> str:
-    if phase in ("render", "claimed", "address"):
+    if phase == "render":
+        return reply.rstrip(".")
+    if phase in ("claimed", "address"):
         return OTHERWISE[phase]
     enhanced = re.search(r"\b[45]\.(\d{1,3}\.\d{1,3})\b", reply)
     for meaning in REPLIES:
@@ -182,7 +183,11 @@ def state(message: Message, *, now: datetime) -> tuple[str, str]:
 
 def reason(message: Message, last: Attempt | None, *, now: datetime, zone: ZoneInfo) -> str:
     """Why it stands there, in a sentence or two; "" where there is nothing to say."""
-    failed = in_words(last, message.address) if last else ""
+    failed = (
+        in_words(last, message.address)
+        if last
+        else "The mail service did not work" * bool(message.last_error)
+    )
     if message.state == "dead" and failed:
         tries = f" It was tried {MOST_TRIES} times." if message.attempts >= MOST_TRIES else ""
         return f"{failed}.{tries}"
@@ -193,7 +198,7 @@ def reason(message: Message, last: Attempt | None, *, now: datetime, zone: ZoneI
     if message.state == "held":
         return HELD
     if message.state == "sent":
-        return MAYBE_TWICE if message.uncertain else ""
+        return message.reason or (MAYBE_TWICE if message.uncertain else "")
     return message.reason
 
 
