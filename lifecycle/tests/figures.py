@@ -9,7 +9,7 @@ import pytest
 
 FULL = os.environ.get("FAULTS") == "all"
 os.environ.setdefault("FAULT_SEED", str(random.randrange(1_000_000)))  # noqa: S311 - worker processes inherit it
-COLUMNS = ("mails", "sent", "lost", "repeated rows", "wire repeats", "uncertain", "held", "kills", "seconds")
+COLUMNS = ("mails", "sent", "lost", "repeated_rows", "wire_repeats", "uncertain", "held", "kills", "seconds")
 
 
 def scaled(full: int, small: int) -> int:
@@ -39,11 +39,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     noted = [value for r in reports for name, value in r.user_properties if name == "figures"]
     if not noted:
         return
-    table = [["row", "case", *COLUMNS, ""]]
+    table = [["row", "case", *(name.replace("_", " ") for name in COLUMNS), ""]]
     for line in sorted(noted, key=lambda line: (line["row"], line["case"])):
         rest = {name: value for name, value in line.items() if name not in ("row", "case", *COLUMNS)}
         more = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest.items())
-        shown = [_shown(line.get(name.replace(" ", "_"), line.get(name, ""))) for name in COLUMNS]
+        shown = [_shown(line.get(name, "")) for name in COLUMNS]
         table.append([str(line["row"]), line["case"], *shown, more])
     widths = [max(len(line[n]) for line in table) for n in range(len(table[0]))]
     terminalreporter.section(f"faults (FAULT_SEED={os.environ['FAULT_SEED']})")

@@ -86,7 +86,7 @@ class World:
         return self.processes[-1]
 
     def dispatcher(self, **variables: str) -> Victim:
-        return self.spawn("manage.py", "dispatch", **variables)
+        return self.spawn("manage.py", "dispatch", "--skip-checks", **variables)
 
     def web(self, port: int, **variables: str) -> Victim:
         """The web server as `up` runs it; wait for `.says("Listening at")`."""

@@ -1,0 +1,211 @@
+"""Rows 1, 2, 3 and 13 of reliability.md: dispatchers that are killed, stopped, frozen or left without an answer."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from lifecycle.mail.models import Attempt, Message
+from lifecycle.tests.faults.kit import Victim, World, scaled
+from lifecycle.tests.servers import eventually
+
+pytestmark = [pytest.mark.fault, pytest.mark.fault_small, pytest.mark.sqlite_only]
+
+AUDIENCES = pytest.mark.parametrize("audience", ["staff", "customer"], ids=["resend", "hold"])
+DELAY = 0.015  # of the sink before its final 250
+STOP_SECONDS = 10
+
+
+def hurt(
+    world: World,
+    mails: int,
+    times: int,
+    blow: Callable[[Victim], object],
+    counts: Callable[[str], bool],
+) -> int:
+    """Two dispatchers; strike one that hands a mail over at that instant, at random points, and replace it, until
+    `times` blows count, told for whom the mail in hand was. Answers how many blows that took."""
+    pair = [world.dispatcher(), world.dispatcher()]
+    points = sorted(world.random.sample(range(1, int(mails * 0.9)), times))
+    struck = 0
+    while points:
+        eventually(lambda: world.sink.arrived() >= points[0], 60, "mail arrives")
+        time.sleep(world.random.uniform(0, 0.03))
+        victim, recipient = in_the_act(world, pair)
+        blow(victim)
+        struck += 1
+        if counts(recipient):
+            points.pop(0)
+        pair[pair.index(victim)] = world.dispatcher()
+    return struck
+
+
+def in_the_act(world: World, dispatchers: list[Victim]) -> tuple[Victim, str]:
+    """A dispatcher that is handing a mail over at this instant, at random when several are, and for whom."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for victim in world.random.sample(dispatchers, len(dispatchers)):
+            recipient = world.sending(victim)[1]
+            if recipient:
+                return victim, recipient
+        time.sleep(0.001)
+    raise AssertionError(f"nobody sends: {dict(world.states())}\n{world.last_words()}")
+
+
+def is_left(recipient: str) -> bool:
+    """Whether the mail was in the hands of whoever was struck, its end not noted."""
+    time.sleep(0.05)  # what the dead had asked of the database is done by now
+    return state_of(recipient) in ("claimed", "sending")
+
+
+def state_of(recipient: str) -> str:
+    return Message.objects.get(address=recipient).state
+
+
+@pytest.mark.timeout(240)
+@AUDIENCES
+@pytest.mark.parametrize("seed", range(scaled(5, 1)), indirect=True)
+def test_row_1_dispatchers_killed_in_the_act_lose_nothing_and_repeat_only_what_is_marked(
+    world: World, audience: str, figures
+):
+    mails, kills = scaled(1000, 120), scaled(20, 4)
+    world.sink.set(delay=DELAY)
+    world.make_due(mails, audience=audience)
+
+    struck = hurt(world, mails, kills, Victim.kill, is_left)
+    world.settle()
+    world.check()
+    tally = world.tally(mails)
+    ends = Counter(Attempt.objects.values_list("outcome", flat=True))
+    figures(row=1, case=f"kill -9, {audience}, seed {world.seed}", kills=struck, **tally)
+    assert (tally["lost"], tally["repeated_rows"]) == (0, 0)
+    assert kills <= ends["interrupted"] + ends["unknown"] <= struck, "kills did not hit mails in hand"
+    assert tally["uncertain"] <= ends["unknown"]
+    if audience == "staff":
+        assert (tally["sent"], tally["held"]) == (mails, 0)
+        assert tally["wire_repeats"] <= struck
+    else:
+        assert (tally["sent"] + tally["held"], tally["wire_repeats"]) == (mails, 0)
+        assert tally["held"] <= struck
+
+
+@pytest.mark.timeout(180)
+def test_row_2_dispatchers_asked_to_stop_finish_the_mail_in_hand(world: World, figures):
+    mails, stops = scaled(600, 60), scaled(20, 2)
+    world.sink.set(delay=DELAY)
+    world.make_due(mails // 2)
+    world.make_due(mails // 2, audience="customer")
+    took: list[float] = []
+
+    def stop(victim: Victim) -> None:
+        asked = time.monotonic()
+        victim.popen.send_signal(signal.SIGTERM)
+        assert victim.popen.wait(STOP_SECONDS) == 0
+        took.append(time.monotonic() - asked)
+
+    hurt(world, mails, stops, stop, lambda recipient: state_of(recipient) == "sent")
+    world.settle()
+    world.check()
+    tally = world.tally(mails)
+    figures(row=2, case="SIGTERM", **tally, stopped=stops, slowest_stop_s=round(max(took), 2))
+    assert (tally["sent"], tally["lost"], tally["repeated_rows"]) == (mails, 0, 0)
+    assert (tally["wire_repeats"], tally["uncertain"], tally["held"]) == (0, 0, 0)
+    assert set(Attempt.objects.values_list("outcome", flat=True)) == {"sent"}
+
+
+LEASE = 3  # seconds, where a test waits for it to end
+HERD = 5
+
+
+@pytest.mark.timeout(240)
+@AUDIENCES
+def test_row_3_a_dispatcher_frozen_past_its_lease_sends_nothing_when_it_thaws(
+    world: World, audience: str, figures
+):
+    rounds = scaled(5, 1)
+    world.variables["MAIL_LEASE_SECONDS"] = str(LEASE)
+    healthy, herd = world.dispatcher(), [world.dispatcher() for _ in range(HERD)]
+    for process in (healthy, *herd):
+        process.says("Sending what is due")
+    frozen: dict[str, str] = {}  # by address, the state of the mail its sender was frozen with
+    for number in range(rounds):
+        world.sink.set(line_delay=0.03)
+        world.make_due(20 * HERD, audience=audience)
+        caught = freeze_all(world, herd)
+        world.sink.set(line_delay=0)
+        time.sleep(0.3)  # what the frozen had asked of the database is done by now
+        frozen |= dict(Message.objects.filter(address__in=caught).values_list("address", "state"))
+        if number % 2:  # the lease ends, but nobody has taken the mail back
+            healthy.freeze()
+            time.sleep(LEASE + 0.5)
+            healthy.thaw()
+        else:
+            world.settle()
+        for victim in herd:
+            victim.thaw()
+        world.settle()
+        time.sleep(1)  # for a zombie that would send
+    world.check()
+    tally = world.tally(rounds * 20 * HERD)
+    early = {address for address, state in frozen.items() if state == "claimed"}
+    arrived = Counter(line["to"] for line in world.sink.contents())
+    figures(
+        row=3, case=f"frozen, {audience}", **tally, frozen=len(frozen), of_these_before_the_marker=len(early)
+    )
+    assert len(frozen) == rounds * HERD
+    assert len(early) >= len(frozen) // 4, "too few were frozen before the marker to say anything"
+    assert {address: arrived[address] for address in early if arrived[address] != 1} == {}
+    assert (tally["lost"], tally["repeated_rows"]) == (0, 0)
+    assert tally["wire_repeats"] <= len(frozen) - len(early)
+
+
+def freeze_all(world: World, herd: list[Victim]) -> list[str]:
+    """Freeze each in the act, most of them before the content goes out; answers for whom the mails were."""
+    caught, awake = [], list(herd)
+    deadline = time.monotonic() + 30
+    while awake:
+        assert time.monotonic() < deadline, f"not all were caught: {dict(world.states())}"
+        victim = world.random.choice(awake)
+        phase, recipient = world.sending(victim)
+        if recipient and (phase == "mail" or world.random.random() < 0.1):
+            victim.freeze()
+            if recipient := world.sending(victim)[1]:
+                caught.append(recipient)
+                awake.remove(victim)
+            else:  # it was done with the mail just then
+                victim.thaw()
+        time.sleep(0.001)
+    return caught
+
+
+@pytest.mark.timeout(180)
+@AUDIENCES
+def test_row_13_a_line_that_breaks_after_the_final_dot_is_resent_alike_or_held(
+    world: World, audience: str, figures
+):
+    mails, percent = scaled(1000, 100), scaled(5, 20)
+    world.sink.set(drop=percent / 100)
+    world.make_due(mails, audience=audience)
+    for _ in range(2):
+        world.dispatcher()
+
+    def done() -> bool:
+        world.hurry()
+        return not world.under_way()
+
+    eventually(done, 150, "everything left")
+    world.check()
+    tally = world.tally(mails)
+    drops = sum(line["answer"] == "dropped" for line in world.sink.contents())
+    figures(row=13, case=f"dropped after the dot, {audience}", **tally, drops=drops)
+    assert 0.4 <= drops / (mails * percent / 100) <= 1.8, f"not about {percent} % were dropped"
+    assert (tally["lost"], tally["repeated_rows"]) == (0, 0)
+    if audience == "staff":
+        assert (tally["sent"], tally["wire_repeats"]) == (mails, drops)
+        assert Message.objects.filter(uncertain=True).count() == len(world.sink.repeats())
+    else:
+        assert (tally["held"], tally["sent"], tally["wire_repeats"]) == (drops, mails - drops, 0)
