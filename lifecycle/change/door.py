@@ -17,6 +17,7 @@ from accounts.models import Account, Cover, Roster, User
 from lifecycle.change import log
 from lifecycle.change.book import Book, feeds_accounts
 from lifecycle.change.forums import settle_forums
+from lifecycle.change.mentions import mention
 from lifecycle.change.reconcile import PlannedMove, reconcile
 from lifecycle.change.steps import adopt, announce, assign, contacted, onboard, phase, reroute, route
 from lifecycle.guard import Ledger, _ledger
@@ -124,7 +125,7 @@ def _settle(work: Work) -> None:
     ids = sorted(work.ledger.held | touched)
     if ids:
         book = Book.load(ids, roster=roster, policy=work.policy, now=work.now, by=work.by, ledger=work.ledger)
-        for step in (route, assign, reroute, onboard, adopt, announce):
+        for step in (route, assign, reroute, onboard, adopt, announce, mention):
             step(book)
         work.moves += reconcile(book)
         phase(book)

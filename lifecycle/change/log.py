@@ -11,7 +11,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from accounts.models import Account, User
+from accounts.models import Account, Activity, User
 from adoption.models import Adoption, Stage
 from lifecycle.events.models import Event, EventPersonal, EventSeq
 from lifecycle.guard import DomainModel, Ledger, Written
@@ -106,7 +106,8 @@ def _types(entry: Written) -> list[str]:
     if entry.deleted_pk is not None:
         return [f"{row.resource}.deleted"]
     archived = isinstance(row, Account) and "archived_at" in changed and row.archived
-    verb = "created" if entry.created else "deleted" if archived else "updated"
+    removed = isinstance(row, Activity) and "removed_at" in changed
+    verb = "created" if entry.created else "deleted" if archived or removed else "updated"
     found = ["policy.published"] if isinstance(row, PolicyVersion) else [f"{row.resource}.{verb}"]
     if isinstance(row, Account) and (entry.created or ROUTED & set(changed)):
         found.append("account.routed")
