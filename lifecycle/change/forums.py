@@ -21,7 +21,9 @@ def settle_forums(roster: Roster, policy: Policy, *, by: User | None, now: datet
     for forum in forums.values():
         duty, row = invitation(forum.facts(), policy, now), here.get(forum.pk)
         if duty is not None:
-            _owe(duty, row, roster, policy, now=now)
+            row = owed(duty, row, roster, policy, now=now)
+            if row._state.adding or row.difference():
+                row.save()
         elif row is not None:
             _close(row, done=forum.invited_at is not None, by=by, now=now)
 
@@ -37,7 +39,8 @@ def _milestones() -> Milestone.objects:
     return Milestone.objects.filter(account=None, kind=INVITE.slug)
 
 
-def _owe(duty: Duty, row: Milestone | None, roster: Roster, policy: Policy, *, now: datetime) -> None:
+def owed(duty: Duty, row: Milestone | None, roster: Roster, policy: Policy, *, now: datetime) -> Milestone:
+    """The milestone of an invitation as it should stand, not yet saved."""
     row = row or Milestone(account=None, **duty.key._asdict())
     team = roster.team_of(duty.owner)
     today = now.astimezone(roster.users[duty.owner].zone).date()
@@ -45,8 +48,7 @@ def _owe(duty: Duty, row: Milestone | None, roster: Roster, policy: Policy, *, n
     row.title, row.owner_id, row.team_id = duty.title, duty.owner, team.pk if team else None
     row.due_on, row.act_by = duty.due, calendar.last_on_or_before(duty.due)
     row.plan_reminder(roster, policy, calendar, csm_id=duty.owner, from_day=today)
-    if row._state.adding or row.difference():
-        row.save()
+    return row
 
 
 def _close(row: Milestone, *, done: bool, by: User | None, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -45,11 +46,31 @@ def reconcile(book: Book) -> list[PlannedMove]:
     return turn.moves
 
 
+class Foresight:
+    """MIL-2 without a write: what would be owed as time goes by while nobody does anything. The book's rows are
+    changed in memory alone."""
+
+    def __init__(self, book: Book) -> None:
+        self._turn = _Reconciliation(book)
+
+    def at(
+        self, instant: datetime, accounts: Iterable[Account]
+    ) -> tuple[list[Milestone], dict[int, datetime | None]]:
+        """The milestones that open at that instant, and when each of the accounts must be looked at again."""
+        self._turn.book.now, self._turn.opened = instant, []
+        rechecks = {row.pk: self._turn.account(row, self._turn.book.facts(row)) for row in accounts}
+        for row in self._turn.opened:
+            self._turn.book.milestones[row.account_id].append(row)
+        return self._turn.opened, rechecks
+
+
 class _Reconciliation:
     def __init__(self, book: Book) -> None:
         self.book = book
         self.moves: list[PlannedMove] = []
         self.new: list[Milestone] = []
+        self.opened: list[Milestone] = []
+        self.told: list[tuple[Account, str]] = []
         self.changed: list[Milestone] = []
         self.rearm: list[Milestone] = []
         self.lapsed: list[int] = []
@@ -81,9 +102,10 @@ class _Reconciliation:
             row.status, row.reason, row.done_at, row.done_by = "open", "", None, None
             self.changed.append(row)
         self._set(account, facts, duty, row, due)
+        self.opened.append(row)
         self.moves.append(PlannedMove("add", account.pk, row.kind, row.day, row.title, row.due_on))
         if kind_of(row.key).tells_lead:
-            self.book.tell_lead(account, f"{account.name}: “{row.title}” is due {row.due_on}.")
+            self.told.append((account, f"{account.name}: “{row.title}” is due {row.due_on}."))
 
     def _once_cancelled(self, account: Account, key: Key) -> Milestone | None:
         if self.cancelled is None:
@@ -134,6 +156,8 @@ class _Reconciliation:
     def write(self) -> None:
         if self.rearm:
             self._rearm()
+        for account, text in self.told:
+            self.book.tell_lead(account, text)
         Milestone.objects.bulk_create(self.new)
         Milestone.objects.bulk_update(self.changed, WRITTEN)
         # The next reminder is no news to the log: written apart, whether or not anything else moved.

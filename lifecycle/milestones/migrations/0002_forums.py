@@ -5,16 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_contact_log'),
-        ('milestones', '0001_initial'),
+        ("accounts", "0002_contact_log"),
+        ("milestones", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddConstraint(
-            model_name='milestone',
-            constraint=models.UniqueConstraint(condition=models.Q(('account', None), ('status', 'open')), fields=('kind', 'source_type', 'source_id', 'day'), name='one_open_milestone_of_no_account'),
+            model_name="milestone",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("account", None), ("status", "open")),
+                fields=("kind", "source_type", "source_id", "day"),
+                name="one_open_milestone_of_no_account",
+            ),
         ),
     ]

@@ -175,7 +175,7 @@ class Planning:
             told[notice.recipient_id].append(notice)
         people = sorted({*reminders, *told})
         self._read_slots(people)
-        self.assign(reminders, told, self._causers(r for rows in reminders.values() for r in rows))
+        self.assign(reminders, told, self.causers(r for rows in reminders.values() for r in rows))
         self._write(reminders, told)
 
     def _waiting(self) -> dict[int, list[Reminder]]:
@@ -224,7 +224,7 @@ class Planning:
             for notice in told.get(pk, ()):
                 notice.message = self._mail_for(person, only_told=True)
 
-    def _causers(self, reminders: Iterable[Reminder]) -> dict[int, int | None]:
+    def causers(self, reminders: Iterable[Reminder]) -> dict[int, int | None]:
         """MIL-4: for duties that may leave at once, who caused them: that person is not told at once."""
         ids = [r.milestone_id for r in reminders if r.milestone.kind in IMMEDIATE_KINDS and r.occasion == DAY]
         caused: dict[int, int | None] = dict.fromkeys(ids)
@@ -234,12 +234,13 @@ class Planning:
 
     def _read_slots(self, people: list[int]) -> None:
         """The mails that exist already of each person's today and tomorrow, locked until they are joined."""
-        keys = [key for pk in people for key in self._keys(self.room.roster.users[pk])]
+        keys = [key for pk in people for key in self.keys(self.room.roster.users[pk])]
         for batch in _batches(keys):
             rows = Message.objects.filter(dedup__in=batch).order_by("pk")
             self.slots |= {row.dedup: row for row in rows.select_for_update(no_key=True)}
 
-    def _keys(self, person: User) -> list[str]:
+    def keys(self, person: User) -> list[str]:
+        """A person's mails of today: the digest, tomorrow's, and those that leave at once."""
         today = person.today(self.now)
         extra = range(1, self.room.policy.reminders.daily_ceiling)
         return [
@@ -252,7 +253,7 @@ class Planning:
         self, person: User, *, at_once: bool = False, early: bool = False, only_told: bool = False
     ) -> Message:
         today = person.today(self.now)
-        todays, tomorrows, *extra = self._keys(person)
+        todays, tomorrows, *extra = self.keys(person)
         waits = todays in self.slots and self.slots[todays].is_joinable
         hour_passed = self.room.morning(person, today) <= self.now
         too_late = only_told and not waits and hour_passed

@@ -22,14 +22,19 @@ INVITE = Kind(
 KINDS: tuple[Kind, ...] = (INVITE,)
 
 
+def owed_between(forum: ForumFacts, policy: Policy) -> tuple[datetime, datetime]:
+    """ONB-6: from when and until when the invitations to a forum may be owed."""
+    opens = start_of_day(forum.held_on - timedelta(days=policy.duties.forum_invite_opens_days), forum.zone)
+    return opens, start_of_day(forum.held_on + timedelta(days=1), forum.zone)
+
+
 def invitation(forum: ForumFacts, policy: Policy, now: datetime) -> Duty | None:
     """ONB-6: what the host of a forum owes at `now`; None when nothing.
 
     It appears ten days before the forum, is due seven days before, and ends when the invitations were sent,
     when the forum is skipped, or when its day is over.
     """
-    opens = start_of_day(forum.held_on - timedelta(days=policy.duties.forum_invite_opens_days), forum.zone)
-    over = start_of_day(forum.held_on + timedelta(days=1), forum.zone)
+    opens, over = owed_between(forum, policy)
     if forum.skipped or forum.invited or not opens <= now.astimezone(UTC) < over:
         return None
     key = Key(INVITE.slug, INVITE.source.type, forum.id)

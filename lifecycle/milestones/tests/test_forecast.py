@@ -1,0 +1,183 @@
+"""The forecast of day 0 is what the planner sends as the days pass and nobody does anything."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db.models import Min
+
+from accounts.models import Account, Cover, User
+from accounts.tests.factories import (
+    complete_onboarding,
+    make_account,
+    make_csm,
+    make_lead,
+    make_team,
+    make_user,
+)
+from adoption.models import Stage
+from lifecycle import clock
+from lifecycle.change import change, change_many
+from lifecycle.mail import dispatch
+from lifecycle.mail.models import Message
+from lifecycle.milestones.models import Milestone, Notice, Reminder
+from lifecycle.milestones.planner import plan
+from lifecycle.milestones.planner.forecast import forecast
+from lifecycle.milestones.planner.postroom import Postroom
+
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+
+ZONES = ("America/Chicago", "America/Los_Angeles", "Europe/Berlin", "Asia/Tokyo", "Pacific/Auckland", "UTC")
+HALF_HOUR = timedelta(minutes=30)
+DAYS = 30
+
+
+class Scene:
+    """A team on two teams' worth of accounts in all states, made from a seed: people in different zones with hours
+    of their own, leave, snoozes, booked meetings, mail that waits, and a moment from which to look ahead."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)  # noqa: S311 - dice of a test
+        self.began = datetime(2026, self.dice.choice((2, 3, 9, 10)), self.dice.randint(1, 28), 15, tzinfo=UTC)
+        with clock.at(self.began):
+            self.people()
+            self.accounts()
+        self.now = self.began + timedelta(
+            days=self.dice.randint(0, 20), minutes=30 * self.dice.randint(0, 47)
+        )
+        self.live(until=self.now)
+        with clock.at(self.now):
+            self.disturb()
+
+    def people(self) -> None:
+        self.team = make_team(lead=self.person(make_lead), country="US")
+        self.csms = [self.person(make_csm, team=self.team, pool="core") for _ in range(3)]
+        make_user(role="manager")
+
+    def person(self, make, **more) -> User:
+        hour = self.dice.choice((None, None, 0, 6, 23))
+        return make(time_zone=self.dice.choice(ZONES), digest_hour=hour, **more)
+
+    def accounts(self) -> None:
+        for n in range(6):
+            level = self.dice.choice(("basic", "standard", "premium"))
+            account = make_account(
+                f"Account {n}", csm=self.dice.choice(self.csms), service_level=level, mrr=Decimal("900.00")
+            )
+            if n < 5:
+                day_zero = self.began.date() - timedelta(days=self.dice.randint(0, 80))
+                complete_onboarding(account, on=day_zero)
+
+    def disturb(self) -> None:
+        """What people have done by the moment of the look ahead, some of it not planned for yet."""
+        for _ in range(2):
+            csm, other = self.dice.sample(self.csms, 2)
+            first = self.now.date() + timedelta(days=self.dice.randint(-3, 20))
+            with change(None, by=None, via="page", now=self.now):
+                Cover.objects.create(
+                    user=csm,
+                    substitute=other,
+                    from_on=first,
+                    to_on=first + timedelta(days=self.dice.randint(0, 8)),
+                )
+        for stage in Stage.objects.filter(closed_at=None):
+            if self.dice.random() < 0.4:
+                when = self.now + timedelta(
+                    days=self.dice.randint(1, 20), minutes=30 * self.dice.randint(0, 47)
+                )
+                with change(stage.account_id, by=None, via="page", now=self.now) as work:
+                    today = work.today(work.account)
+                    fresh = Stage.objects.get(pk=stage.pk)
+                    fresh.record({"meeting_scheduled_at": when}, now=self.now, today=today)
+        rows = [row for row in Milestone.objects.open() if self.dice.random() < 0.15]
+        with change_many({row.account_id for row in rows}, by=None, via="page", now=self.now):
+            for row in Milestone.objects.filter(pk__in=[row.pk for row in rows]):
+                row.snoozed_until = self.now.date() + timedelta(days=self.dice.randint(1, 9))
+                row.save()
+        Notice.objects.create(recipient=self.dice.choice(self.csms), text="A nudge.", created_at=self.now)
+
+    def live(self, *, until: datetime) -> None:
+        """Run the planner and the dispatcher whenever they have something to do, as `remind` each minute would."""
+        now = self.began if not Message.objects.exists() else self.now
+        while now <= until:
+            self.look(now)
+            if Reminder.objects.filter(state="planned", message=None).exists():
+                self.look(now + timedelta(minutes=1))  # passed on to somebody else at the last moment
+            now = self.next_look(now)
+
+    @staticmethod
+    def look(now: datetime) -> None:
+        plan(now)
+        dispatch.drain(now=now)
+
+    @staticmethod
+    def next_look(now: datetime) -> datetime:
+        """The first half hour at which anything happens: what the planner and dispatcher wait for, read from rows."""
+        waits = [
+            Account.objects.aggregate(at=Min("recheck_at"))["at"],
+            Milestone.objects.open().aggregate(at=Min("remind_at"))["at"],
+            Message.objects.filter(state__in=("due", "retry")).aggregate(at=Min("not_before"))["at"],
+        ]
+        if Reminder.objects.filter(state="planned", message=None).exists():
+            waits.append(now + HALF_HOUR)
+        coming = min(at for at in waits if at)
+        steps = max(1, -((now - coming) // HALF_HOUR))
+        return now + steps * HALF_HOUR
+
+
+def named(milestone: Milestone) -> tuple:
+    return (milestone.account_id, *milestone.key)
+
+
+def said(now: datetime, accounts: list[int]) -> Counter:
+    """The forecast as (duty, occasion, ordinal, recipient, mail, when)."""
+    lines = forecast(accounts, room=Postroom.load(now), days=DAYS)
+    return Counter(
+        (
+            named(line.milestone),
+            line.reminder.occasion,
+            line.reminder.ordinal,
+            line.recipient.pk,
+            line.mail.dedup,
+            line.leaves,
+        )
+        for line in lines
+    )
+
+
+def happened(since: datetime, until: datetime) -> Counter:
+    """The same of what was sent in between."""
+    sent = Reminder.objects.filter(state="sent", message__sent_at__gt=since, message__sent_at__lte=until)
+    return Counter(
+        (
+            named(row.milestone),
+            row.occasion,
+            row.ordinal,
+            row.recipient_id,
+            row.message.dedup,
+            row.message.sent_at,
+        )
+        for row in sent.select_related("milestone", "message")
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mil_5_the_forecast_of_a_day_is_what_the_planner_sends_in_the_next_thirty(seed, settings, tmp_path):
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    scene = Scene(seed)
+    everything = list(Account.objects.values_list("pk", flat=True))
+    one = scene.dice.choice(everything)
+    before = Reminder.objects.count(), Message.objects.count(), Milestone.objects.count()
+    foreseen = said(scene.now, everything)
+    of_one = said(scene.now, [one])
+    assert (Reminder.objects.count(), Message.objects.count(), Milestone.objects.count()) == before
+    assert of_one == Counter({line: n for line, n in foreseen.items() if line[0][0] == one})
+    until = scene.now + timedelta(days=DAYS)
+    scene.live(until=until)
+    sent = happened(scene.now - timedelta(seconds=1), until)
+    assert len(foreseen) > 20
+    assert foreseen == sent
