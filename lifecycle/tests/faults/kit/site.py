@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
@@ -23,7 +24,8 @@ from lifecycle.api.models import ApiToken
 from lifecycle.machine import free_port
 from lifecycle.tests.faults.kit.world import Victim, World
 
-PATIENCE = 20.0
+PATIENCE = 30.0
+CSRF = "c" * 32
 
 
 class Answer(NamedTuple):
@@ -40,13 +42,11 @@ class Answer(NamedTuple):
 class Site:
     """A web server of the world's and two who use it. It answers by the time this returns."""
 
-    def __init__(self, world: World, user: User, *, workers: int = 2, **variables: str) -> None:
+    def __init__(self, world: World, user: User, **variables: str) -> None:
         self.port = free_port()
         folder = world.folder / f"site-{self.port}"
         without_hashes(folder / "static")
-        self.process: Victim = world.web(
-            self.port, VAR_DIR=str(folder), WEB_CONCURRENCY=str(workers), **variables
-        )
+        self.process: Victim = world.web(self.port, VAR_DIR=str(folder), **variables)
         self.process.says("Booting worker")
         client = Client()
         client.force_login(user)
@@ -73,6 +73,11 @@ class Site:
 
     def get(self, path: str) -> Answer:
         return self.ask("GET", path, Cookie=self.cookie)
+
+    def post(self, path: str, form: dict[str, str] | None = None) -> Answer:
+        cookie = f"{self.cookie}; {settings.CSRF_COOKIE_NAME}={CSRF}"
+        told = {"Cookie": cookie, "X-CSRFToken": CSRF, "Content-Type": "application/x-www-form-urlencoded"}
+        return self.ask("POST", path, urlencode(form or {}), **told)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         """By the API's token."""
