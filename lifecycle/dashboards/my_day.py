@@ -40,7 +40,7 @@ def page(person: User, *, now: datetime, on: date | None = None) -> dict[str, An
     until = max(sunday + timedelta(days=7), on or today)
     found = mine(person, today=today).queued().filter(act_by__lte=until).select_related("account", "owner")
     rows = rows_of(found, now=now, zone=person.zone)
-    awake = [row for row in rows if not _asleep(row, today)]
+    awake = [row for row in rows if not row.is_asleep(today)]
     return {
         "today": today,
         "now": now,
@@ -55,10 +55,6 @@ def page(person: User, *, now: datetime, on: date | None = None) -> dict[str, An
     }
 
 
-def _asleep(row: Row, today: date) -> bool:
-    return row.milestone.snoozed_until is not None and row.milestone.snoozed_until > today
-
-
 def _groups(awake: list[Row], rows: list[Row], *, today: date, sunday: date, on: date | None) -> list[Group]:
     if on is not None:
         chosen = [row for row in awake if row.milestone.act_by == on]
@@ -68,7 +64,7 @@ def _groups(awake: list[Row], rows: list[Row], *, today: date, sunday: date, on:
         Group("today", "Today", [row for row in awake if row.milestone.act_by == today]),
         Group("week", "Later this week", [row for row in awake if today < row.milestone.act_by <= sunday]),
         Group("next", "Next week", [row for row in awake if row.milestone.act_by > sunday], folded=True),
-        Group("snoozed", "Snoozed", [row for row in rows if _asleep(row, today)], folded=True),
+        Group("snoozed", "Snoozed", [row for row in rows if row.is_asleep(today)], folded=True),
     ]
     return [group for group in groups if group.rows]
 

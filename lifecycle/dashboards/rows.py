@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q
-
-from accounts.models import Activity, Opportunity, Reroute
-from adoption.models import CheckIn, Stage
+from lifecycle.dashboards.scene import Scene
 from lifecycle.dashboards.shown import SHOWN
-from lifecycle.dashboards.templatetags.waymark import day_words, time_words
 from lifecycle.milestones.models import Milestone
-from onboarding.models import Onboarding, TrainingSession
 
 RECAPS = ("recap_call", "recap_training", "recap_meeting")
 MEETING_PREPARATION = ("prepare_checklist",)
@@ -43,61 +37,24 @@ class Row:
         mrr = self.milestone.account.mrr_cents if self.milestone.account else 0
         return rank, meeting, self.milestone.act_by, -mrr, self.milestone.pk
 
+    def is_asleep(self, today: date) -> bool:
+        """Whether somebody put it off until a later day."""
+        return self.milestone.snoozed_until is not None and self.milestone.snoozed_until > today
 
-@dataclass(slots=True)
-class Scene:
-    """What the lines of why are made of: read once for all rows, a query for each type of source."""
-
-    now: datetime
-    zone: ZoneInfo
-    today: date
-    sources: dict[tuple[str, int], Any]
-
-    @classmethod
-    def load(cls, milestones: list[Milestone], *, now: datetime, zone: ZoneInfo) -> Scene:
-        ids: dict[str, set[int]] = defaultdict(set)
-        for row in milestones:
-            ids[row.source_type].add(row.source_id)
-        found = {
-            (kind, row.pk): row
-            for kind in sorted(ids.keys() & SOURCES.keys())
-            for row in SOURCES[kind]().filter(pk__in=ids[kind])
-        }
-        return cls(now=now, zone=zone, today=now.astimezone(zone).date(), sources=found)
-
-    def source(self, milestone: Milestone) -> Any:
-        """The row that a milestone is about; None where its account is enough."""
-        return self.sources.get((milestone.source_type, milestone.source_id))
-
-    def day_of(self, source: Stage | CheckIn) -> int:
-        """How many days the account has been adopting."""
-        return (self.today - source.adoption.day_zero).days
-
-    def when(self, instant: datetime) -> str:
-        """A booked instant in words, in the viewer's zone."""
-        local = instant.astimezone(self.zone)
-        return f"{day_words(local.date(), self.today)} at {time_words(local)}"
-
-    def on(self, day: date) -> str:
-        """A day in words."""
-        return day_words(day, self.today)
+    def place(self, today: date) -> tuple[Any, ...]:
+        """Where My day shows it: late, today, this week, next week, by date, asleep; each group in `order`."""
+        act_by, sunday = self.milestone.act_by, today + timedelta(days=6 - today.weekday())
+        if self.is_asleep(today):
+            return (5, *self.order)
+        group = sum(act_by >= end for end in (today, today + timedelta(days=1), sunday + timedelta(days=1)))
+        if act_by > sunday + timedelta(days=7):
+            return (4, act_by, *self.order)
+        return (group, *self.order)
 
 
-def _stages() -> Any:
-    answered = Count("checklist__answers", filter=~Q(checklist__answers__value=""))
-    return Stage.objects.select_related("adoption").annotate(answered=answered)
-
-
-SOURCES: dict[str, Callable[[], Any]] = {
-    "stage": _stages,
-    "check_in": lambda: CheckIn.objects.select_related("adoption"),
-    "reroute": Reroute.objects.all,
-    "onboarding": Onboarding.objects.all,
-    "training_session": TrainingSession.objects.all,
-    "activity": lambda: Activity.objects.select_related("author"),
-    "bug": Activity.objects.all,
-    "opportunity": Opportunity.objects.all,
-}
+def next_step(rows: Iterable[Row], *, today: date) -> Row | None:
+    """The one next step of an account, the same wherever it appears: what My day shows of it first."""
+    return min(rows, key=lambda row: row.place(today), default=None)
 
 
 def rows_of(milestones: Iterable[Milestone], *, now: datetime, zone: ZoneInfo) -> list[Row]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
+from lifecycle.dashboards.scene import Scene
 from lifecycle.milestones.models import Milestone
-
-if TYPE_CHECKING:
-    from lifecycle.dashboards.rows import Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +182,10 @@ SHOWN: dict[str, Shown] = {
     "lead_review": Shown("Review", _why_entry, _to_log),
     "tell_rsm": Shown("Open draft", _why_rsm, _to_rsm_letter),
     "billing_check": Shown("Done", _why_billing, _by_hand, posts=True),
+    "forum_invite": Shown(
+        "Invite",
+        lambda row, scene: f"The forum is {scene.on(scene.source(row).held_on)}.",
+        lambda row: reverse("onboarding:forum", args=[row.source_id]),
+    ),
     "reroute": Shown("Decide", _why_reroute, lambda row: reverse("accounts:reroute", args=[row.account_id])),
 }
