@@ -6,14 +6,14 @@ Both read only and answer in sentences; nothing wrong is an empty list. `doctor`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, F, Model, OuterRef, Q
 
 from accounts.models import Account
 from lifecycle.change import change_many
-from lifecycle.events.seal import audit_verify
+from lifecycle.events.seal import Head, audit_verify
 from lifecycle.mail.models import Attempt, Message, ServiceBeat
 from lifecycle.milestones import planner
 from lifecycle.milestones.models import Milestone, Reminder
@@ -27,8 +27,8 @@ TAKEN = ("sent", "sent after all")  # outcomes: the server took it
 HANDED_OVER = (*TAKEN, "unknown")
 
 
-def check(now: datetime) -> list[str]:
-    """I1 to I6, each as what is wrong."""
+def check(now: datetime, *, heads: Iterable[Head] = ()) -> list[str]:
+    """I1 to I6, each as what is wrong. `heads` of the audit chain, as told by the log, find a cut tail."""
     checks = (
         unexplained_reminders,
         passed_over,
@@ -37,7 +37,7 @@ def check(now: datetime) -> list[str]:
         unmarked_repeats,
         overdue_leases,
     )
-    return [*(problem for one in checks for problem in one(now)), *audit_verify()]
+    return [*(problem for one in checks for problem in one(now)), *audit_verify(heads)]
 
 
 def recheck(now: datetime) -> list[str]:

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 import structlog
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from lifecycle.events import feed
 from lifecycle.events.models import (
+    NONCE,
     SIGNED,
     Event,
     EventHead,
@@ -236,17 +237,20 @@ class _Walk:
 
 
 def _is_signed(keys: list[bytes], signed: str, content: bytes) -> bool:
-    return any(hmac.compare_digest(signed, signature(key, content)) for key in keys)
+    return any(hmac.compare_digest(signed, signature(key, signed[:NONCE], content)) for key in keys)
 
 
 def _loose() -> Iterator[str]:
-    """What waits for its seal is signed already; what has one has its number."""
+    """What waits for its seal is signed already; what has one has its number; nothing is there twice."""
     keys = audit_keys()
     for event_id, signed, *told in _in_chunks(
         Event.objects.filter(sealed=None), ("pk", "signature", *SIGNED)
     ):
         if not _is_signed(keys, signed, canonical(told)):
             yield f"I6: event {event_id} was not written by the application"
+    signatures = Event.objects.order_by().values_list("signature").annotate(times=Count("pk"), one=Max("pk"))
+    for _, times, event_id in signatures.filter(times__gt=1):
+        yield f"I6: event {event_id} is there {times} times"
     for event_id in EventSeal.objects.filter(event__numbered=None).values_list("event", flat=True):
         yield f"I6: event {event_id} has lost its number"
 
