@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.urls import reverse
+from icalendar import Calendar, Event
 
 from accounts.models import Account, User
+from lifecycle.change import change_many
 from lifecycle.dashboards.templatetags.waymark import time_words
-from lifecycle.mail.drafts import Letter, register_letter
-from onboarding.models import Onboarding, TrainingSession
+from lifecycle.mail import drafts
+from lifecycle.mail.dispatch.kinds import Attachment
+from lifecycle.mail.drafts import LETTERS, Letter, register_letter
+from lifecycle.mail.models import Link
+from lifecycle.policies.models import PolicyVersion
+from onboarding.models import Forum, ForumGuest, Onboarding, TrainingSession
 
 CALL_FIELDS = {
     "call_date": "Day of the onboarding call",
@@ -26,6 +34,12 @@ TRAINING_FIELDS = {
     "relevant_links": "Links of the training",
 }
 COMPLETED_FIELDS = {"final_day": "Day of the last adoption stage"}
+FORUM_FIELDS = {
+    "forum_day": "Day of the forum",
+    "forum_time": "Time of the forum, where the account is",
+    "topic": "Topic of the forum",
+    "note": "A word on a moved date",
+}
 TO_BE_AGREED = "date to be agreed"
 
 
@@ -71,6 +85,79 @@ def register() -> None:
             due="the day onboarding was completed",
         )
     )
+    register_letter(
+        Letter(
+            "forum_invitation",
+            "Open Forum invitation",
+            ForumGuest,
+            back=lambda row: reverse("onboarding:forum", args=[row.forum_id]),
+            fields=FORUM_FIELDS,
+            values=_of_forum,
+            sent="invited_at",
+            attachments=lambda row: [_calendar_file(row.forum)],
+        )
+    )
+
+
+def invite(forum: Forum, *, by: User, now: datetime) -> tuple[int, int]:
+    """ONB-6: one invitation to each open SMB account, through the outbox, from the host; those invited before
+    get none again. How many go out, and how many accounts have nobody to write to.
+
+    Raises Refused for a forum that is skipped or over, or while a link is missing that the invitation needs.
+    """
+    forum.refuse_unless_coming(today=by.today(now))
+    letter = LETTERS["forum_invitation"]
+    accounts = ForumGuest.candidates()
+    with change_many(accounts.values_list("pk", flat=True), by=by, via="page", now=now):
+        known = set(ForumGuest.objects.filter(forum=forum).values_list("account_id", flat=True))
+        ForumGuest.objects.bulk_create(
+            [ForumGuest(forum=forum, account=account) for account in accounts if account.pk not in known]
+        )
+        guests = ForumGuest.objects.filter(forum=forum, invited_at=None).select_related(
+            "account", "forum__host"
+        )
+        written = [drafts.draft_of(letter, guest, writer=forum.host, now=now) for guest in guests]
+        ready = [draft for draft in written if draft.to and draft.is_open]
+        for draft in ready:
+            draft.version = draft.version or 1
+            draft.save()
+            drafts.send(draft, by=forum.host, now=now)
+        fresh = Forum.objects.get(pk=forum.pk)
+        if fresh.invited_at is None:
+            fresh.record({"invited_at": now})
+    return len(ready), len(written) - len(ready)
+
+
+def _of_forum(guest: ForumGuest, writer: User) -> dict[str, str]:
+    forum, zone = guest.forum, ZoneInfo(guest.account.time_zone)
+    local = forum.begins_at.astimezone(zone)
+    moved = f"It was moved from {day(forum.moved_from)}: {forum.note}" if forum.moved_from else ""
+    return {
+        "forum_day": day(local.date()),
+        "forum_time": f"{time_words(local)} ({zone.key.rpartition('/')[2].replace('_', ' ')})",
+        "topic": forum.topic or "your questions",
+        "note": moved or "It takes half an hour.",
+    }
+
+
+def _calendar_file(forum: Forum) -> Attachment:
+    """The date for the customer's own calendar; sent again after a move, it replaces the first."""
+    event = Event()
+    event.add("uid", f"forum-{forum.pk}@{urlsplit(settings.BASE_URL).hostname}")
+    event.add("sequence", forum.version)
+    event.add("dtstamp", forum.updated_at)
+    event.add("dtstart", forum.begins_at.astimezone(UTC))
+    event.add("duration", timedelta(minutes=PolicyVersion.in_force(forum.held_on).duties.forum_minutes))
+    event.add("summary", f"Open Forum: {forum.topic}" if forum.topic else "Open Forum")
+    link = Link.objects.filter(key="forum_link").first()
+    if link and link.value:
+        event.add("location", link.value)
+    calendar = Calendar()
+    calendar.add("prodid", f"-//{settings.SITE_NAME}//Open Forum//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add_component(event)
+    return Attachment("open-forum.ics", calendar.to_ical(), "text/calendar")
 
 
 def recap_key(account: Account) -> str:

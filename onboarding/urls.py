@@ -20,4 +20,11 @@ urlpatterns = [
     path(f"{page}complete/", views.complete, name="complete"),
     path(f"{page}training/<id:session>/", views.training, name="training"),
     path(f"{page}training/<id:session>/recap/", views.training_recap, name="training-recap"),
+    path("forums/", views.forums.listed, name="forums"),
+    path("forums/series/", views.forums.series, name="forum-series"),
+    path("forums/<id:forum>/", views.forums.one, name="forum"),
+    path("forums/<id:forum>/update/", views.forums.update, name="forum-update"),
+    path("forums/<id:forum>/move/", views.forums.move, name="forum-move"),
+    path("forums/<id:forum>/invite/", views.forums.invite, name="forum-invite"),
+    path("forums/<id:forum>/attendance/", views.forums.attendance, name="forum-attendance"),
 ]

@@ -94,6 +94,7 @@ class DutyRules:
     lead_review_working_days: int = 2
     forum_invite_opens_days: int = 10
     forum_invite_due_days: int = 7
+    forum_minutes: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,12 @@ class Forum(DomainModel):
         self.skipped_at = None
         self.save()
 
+    def refuse_unless_coming(self, *, today: date) -> None:
+        """Refused for a forum that nobody can be invited to any more."""
+        self._refuse_if_over(today)
+        if self.skipped_at is not None:
+            raise Refused("", "skipped", "There is no forum this month.", rule="ONB-6", conflict=True)
+
     def _refuse_if_over(self, today: date) -> None:
         if self.held_on < today:
             raise Refused("", "over", "This forum is over.", rule="ONB-6", conflict=True)
@@ -139,3 +145,9 @@ class ForumGuest(AccountRow):
     def candidates(cls) -> Any:
         """ONB-6: open SMB accounts, by name."""
         return Account.objects.open().filter(segment="smb").order_by("name", "pk")
+
+    def note_attendance(self, attended: bool) -> None:
+        """Whether somebody of this account came."""
+        if self.attended is not attended:
+            self.attended = attended
+            self.save()

@@ -1,16 +1,25 @@
 """Open Forums: the first Thursday of each month, and what their hosts owe (ONB-6)."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from email import message_from_bytes, policy
 
 import pytest
+from django.conf import settings
+from django.urls import reverse
+from icalendar import Calendar
 
-from accounts.tests.factories import make_csm, make_lead, make_team
+from accounts.models import Activity, Contact
+from accounts.tests.factories import make_account, make_csm, make_lead, make_team
+from lifecycle import clock
 from lifecycle.change import change
+from lifecycle.mail.dispatch import drain
+from lifecycle.mail.models import Link, Message
 from lifecycle.milestones.models import Milestone
 from lifecycle.milestones.planner.forums import look_at_forums
 from lifecycle.rules.cadence import first_thursdays
 from lifecycle.rules.refused import Refused
-from onboarding.models import Forum
+from onboarding import emails
+from onboarding.models import Forum, ForumGuest
 
 pytestmark = pytest.mark.django_db
 HELD = date(2026, 9, 3)
@@ -108,3 +117,109 @@ def test_only_the_host_and_those_who_see_all_see_a_duty_of_no_account(forum, ali
     look_at_forums(at(HELD - timedelta(days=8)))
     others = [make_csm("bob@example.com", team=alice.team), alice.team.lead]
     assert [Milestone.objects.visible_to(user).count() for user in (alice, *others)] == [1, 0, 0]
+
+
+# --- the pages and the invitations
+
+
+@pytest.fixture
+def guests(alice, settings, tmp_path):
+    settings.MAIL_DIR = tmp_path
+    made = []
+    for name in ("Alder", "Birch", "Cedar"):
+        account = make_account(name, csm=alice, starter_package=True, time_zone="America/Chicago")
+        made.append(account)
+        if name != "Cedar":
+            with change(account, by=alice, via="page", now=at(date(2026, 8, 1))):
+                Contact(account=account, name=f"Dana {name}", email=f"dana@{name.lower()}.example").record({})
+    make_account("Regular", csm=alice)
+    with change(None, by=None, via="task", now=at(date(2026, 8, 1))):
+        Link.objects.create(key="forum_link", value="https://meet.example.com/forum")
+    return made
+
+
+def test_onb_6_each_smb_account_gets_one_invitation_with_the_date_as_a_calendar_file(
+    forum, guests, alice, client
+):
+    now = at(HELD - timedelta(days=8))
+    client.force_login(alice)
+    page = reverse("onboarding:forum-invite", args=[forum.pk])
+    with clock.at(now):
+        answer = client.post(page, follow=True)
+        assert "Sending 2 invitations; 1 have no contact" in answer.content.decode()
+        client.post(page)  # a double click
+    assert drain(now=now + timedelta(minutes=1)) == {"sent": 2}
+    mails = [
+        message_from_bytes(p.read_bytes(), policy=policy.default) for p in settings.MAIL_DIR.glob("*.eml")
+    ]
+    assert sorted(mail["To"] for mail in mails) == ["dana@alder.example", "dana@birch.example"]
+    for mail in mails:
+        words = mail.get_body(("plain",)).get_content()
+        assert "Thursday, September 3, 6:00 AM (Chicago)" in words
+        (file,) = mail.iter_attachments()
+        event = Calendar.from_ical(file.get_content()).walk("VEVENT")[0]
+        assert event.decoded("dtstart") == datetime(2026, 9, 3, 11, tzinfo=UTC)
+        assert event.decoded("duration") == timedelta(minutes=30)
+    assert ForumGuest.objects.exclude(invited_at=None).count() == 2
+    assert Activity.objects.filter(kind="email").count() == 2
+    assert not Milestone.objects.open().filter(kind="forum_invite").exists()
+
+
+def test_onb_6_no_invitation_leaves_while_a_link_is_missing(forum, guests, alice):
+    now = at(HELD - timedelta(days=8))
+    with change(None, by=None, via="task", now=now):
+        Link.objects.all()[0].delete()
+    with pytest.raises(Refused, match="what is missing"):
+        emails.invite(forum, by=alice, now=now)
+    assert not Message.objects.exists() and not ForumGuest.objects.exists()
+
+
+def test_onb_6_who_came_is_noted(forum, guests, alice, client):
+    now = at(HELD - timedelta(days=8))
+    emails.invite(forum, by=alice, now=now)
+    client.force_login(alice)
+    guest = ForumGuest.objects.get(account__name="Alder")
+    client.post(reverse("onboarding:forum-attendance", args=[forum.pk]), {"came": guest.pk})
+    assert [g.attended for g in ForumGuest.objects.order_by("account__name")] == [True, False, False]
+
+
+@pytest.mark.parametrize("name", ["series", "update", "move", "invite", "attendance"])
+def test_onb_6_others_read_forums_and_change_nothing(forum, alice, client, name):
+    client.force_login(make_csm("bob@example.com", team=alice.team))
+    assert client.get(reverse("onboarding:forum", args=[forum.pk])).status_code == 200
+    assert client.get(reverse("onboarding:forums")).status_code == 200
+    args = [] if name == "series" else [forum.pk]
+    assert client.post(reverse(f"onboarding:forum-{name}", args=args)).status_code == 403
+
+
+def test_onb_6_a_lead_plans_moves_and_skips(client, alice):
+    client.force_login(alice.team.lead)
+    with clock.at(at(date(2026, 8, 20))):
+        client.post(reverse("onboarding:forum-series"), {"host": alice.pk, "starts_at": "11:00"})
+        assert Forum.objects.count() == 12
+        forum = Forum.objects.get(held_on=HELD)
+        page = reverse("onboarding:forum-move", args=[forum.pk])
+        for posted, words in (
+            ({"note": "", "held_on": "2026-09-10", "move": "1"}, "This field is required"),
+            ({"note": "Holiday", "held_on": "2026-08-01", "move": "1"}, "That day has gone by"),
+            (
+                {"note": "Holiday", "held_on": "2026-10-01", "move": "1"},
+                "There is a forum on that day already",
+            ),
+        ):
+            answer = client.post(page, posted)
+            assert (answer.status_code, words in answer.content.decode()) == (422, True)
+        client.post(page, {"note": "Holiday", "held_on": "2026-09-10", "move": "1"})
+        forum.refresh_from_db()
+        assert (forum.held_on, forum.moved_from) == (date(2026, 9, 10), HELD)
+        client.post(page, {"note": "Nobody is here", "skip": "1"})
+        forum.refresh_from_db()
+        assert forum.skipped_at is not None
+        assert "None this month: Nobody is here" in client.get(reverse("onboarding:forums")).content.decode()
+
+
+def test_onb_6_a_guest_list_shows_a_csm_their_own_accounts_only(forum, guests, alice, client):
+    emails.invite(forum, by=alice, now=at(HELD - timedelta(days=8)))
+    client.force_login(make_csm("charlie@example.com", team=make_team("West")))
+    page = client.get(reverse("onboarding:forum", args=[forum.pk])).content.decode()
+    assert "Alder" not in page and "Birch" not in page
