@@ -95,7 +95,11 @@ def test_cad_1_entering_the_date_again_makes_nothing_new(basic):
 
 
 def test_cad_1_nothing_else_is_required_and_open_onboarding_rows_end(basic):
+    (row,) = Milestone.objects.filter(account=basic)
+    assert (row.kind, row.status) == ("book_call", "open")
     complete(basic, date(2026, 1, 30))
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.remind_at) == ("cancelled", "Onboarding was completed.", None)
     account = Account.objects.get(pk=basic.pk)
     assert (account.phase, account.onboarded_by) == ("adoption", basic.csm)
     assert Event.objects.filter(type="onboarding.completed").count() == 1
@@ -209,7 +213,8 @@ def test_archiving_cancels_and_restoring_brings_back(premium):
     with change(premium, by=None, via="page", now=NOW) as work:
         work.account.archive(now=NOW)
     assert dates(premium) == {}
-    assert Milestone.objects.filter(status="cancelled").first().reason == "The account was archived."
+    reasons = Milestone.objects.filter(status="cancelled", kind__in=("stage", "check_in"))
+    assert set(reasons.values_list("reason", flat=True)) == {"The account was archived."}
     with pytest.raises(Refused, match="archived"):
         relevel(premium, "basic")
     with change(premium, by=None, via="page", now=NOW) as work:
