@@ -216,6 +216,20 @@ class Migration(migrations.Migration):
                 name="message_stopped",
             ),
         ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("uncertain", True)), fields=["sent_at"], name="message_uncertain"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("outcome__in", ("interrupted", "unknown"))),
+                fields=["started_at"],
+                name="attempt_broken_off",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="message",
             constraint=models.CheckConstraint(

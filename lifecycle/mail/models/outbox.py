@@ -99,6 +99,7 @@ class Message(models.Model):
             models.Index(
                 fields=("state", "-id"), name="message_stopped", condition=Q(state__in=STOPPED_STATES)
             ),
+            models.Index(fields=("sent_at",), name="message_uncertain", condition=Q(uncertain=True)),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=STATES), name="message_state"),
@@ -134,6 +135,13 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ("id",)
+        indexes = [
+            models.Index(
+                fields=("started_at",),
+                name="attempt_broken_off",
+                condition=Q(outcome__in=("interrupted", "unknown")),
+            )
+        ]
 
 
 class Circuit(models.Model):
