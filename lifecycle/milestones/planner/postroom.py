@@ -54,6 +54,15 @@ class Postroom:
         found = {self._cover_of(person, on).pk: None for person in named}
         return [self.roster.users[pk] for pk in found]
 
+    def parts(self, milestone: Milestone, occasion: Occasion, on: date) -> dict[int, frozenset[str]]:
+        """As what each recipient gets it on that day, in person or in somebody's place: "owner", "csm", "lead"."""
+        found: dict[int, frozenset[str]] = {}
+        for part in sorted(occasion.to):
+            alone = Occasion(occasion.name, occasion.on, frozenset({part}))
+            for person in self.recipients(milestone, alone, on):
+                found[person.pk] = found.get(person.pk, frozenset()) | {part}
+        return found
+
     def _cover_of(self, person: User, on: date) -> User:
         seen = set()
         while person.pk not in seen:
