@@ -8,8 +8,9 @@ from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Div, Layout
 from django import forms
 
-from accounts.models import Account, Contact, Reroute, User
-from lifecycle.dashboards.forms import MergingForm
+from accounts.models import Account, Activity, Contact, Opportunity, Reroute, User
+from accounts.models.contact_log import LONGEST_NOTE
+from lifecycle.dashboards.forms import MergingForm, date_input, time_input
 from lifecycle.imports.rows import Wrong, plain_text
 from lifecycle.rules.facts import PRODUCTS, SMB_TRAITS
 from lifecycle.rules.routing import POOLS
@@ -54,6 +55,24 @@ def _plain_line(text: str) -> None:
         plain_text(text, longest=len(text), what="one line of plain text", blank=True)
     except Wrong as wrong:
         raise forms.ValidationError(f"{wrong.detail.capitalize()}.") from None
+
+
+def merge_or_make(form: MergingForm) -> None:
+    """A new row has nothing to merge with; either way the page writes the form element and the buttons."""
+    for field in form.fields.values():
+        field.show_hidden_initial = form.instance.pk is not None
+    form.helper = PlainHelper()
+
+
+class Prose(forms.CharField):
+    """Many lines; a line break counts as one letter, however the browser sends it."""
+
+    def __init__(self, *, rows: int = 4, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": rows, "dir": "auto"})
+        super().__init__(**{"max_length": LONGEST_NOTE, "widget": widget, **kwargs})
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
 
 
 class AccountForm(MergingForm):
@@ -151,10 +170,68 @@ class ContactForm(MergingForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.show_hidden_initial = False  # always a new one: there is nothing to merge with
+        merge_or_make(self)
         one_line(self)
-        self.helper = PlainHelper()
+
+
+class ActivityForm(MergingForm):
+    """ACT-1, ACT-2: one entry of the contact log. Who only onboarded the account writes notes (SEG-5)."""
+
+    text = Prose(label="What happened")
+
+    class Meta:
+        model = Activity
+        fields = ("kind", "happened_at", "contact", "text", "follow_up_on", "ticket_url")
+        labels = {
+            "happened_at": "When",
+            "contact": "With whom (optional)",
+            "follow_up_on": "Follow up on (optional)",
+            "ticket_url": "Ticket link (bugs only, optional)",
+        }
+        widgets = {"happened_at": time_input(), "follow_up_on": date_input()}
+
+    def __init__(self, *args: Any, account: Account, notes_only: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["contact"].queryset = Contact.objects.filter(account=account)
+        self.fields["contact"].empty_label = "Nobody in particular"
+        self.fields["happened_at"].required = False
+        if notes_only:
+            for name in ("kind", "follow_up_on", "ticket_url"):
+                del self.fields[name]
+        elif self.instance.pk is None:
+            self.fields["kind"].choices = Activity._meta.get_field("kind").choices
+        if self.initial.get("happened_at"):  # as the input shows it, so that saving it again changes nothing
+            self.initial["happened_at"] = self.initial["happened_at"].replace(second=0, microsecond=0)
+        merge_or_make(self)
+        rows = (("kind", "happened_at"), ("contact", "follow_up_on"), ("text",), ("ticket_url",))
+        known = [[name for name in row if name in self.fields] for row in rows]
+        self.helper.layout = Layout(*(Div(*row, css_class="form-row") for row in known if row))
+
+    @property
+    def entered(self) -> dict[str, Any]:
+        """The values of a new entry; no time means now."""
+        given = {name: value for name, value in self.cleaned_data.items() if name in self.fields}
+        if given.get("happened_at") is None:
+            given.pop("happened_at", None)
+        return {"kind": "note", **given}
+
+
+class OpportunityForm(MergingForm):
+    """ACT-3: something more the customer might want."""
+
+    text = Prose(label="What was said (optional)", required=False, rows=3)
+
+    class Meta:
+        model = Opportunity
+        fields = ("kind", "state", "demo_on", "text")
+        labels = {"kind": "What about", "state": "Where it stands", "demo_on": "Demo on (optional)"}
+        widgets = {"demo_on": date_input()}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        merge_or_make(self)
+        if self.instance.pk is None:
+            self.fields["kind"].choices = Opportunity._meta.get_field("kind").choices
 
 
 class RerouteForm(forms.Form):

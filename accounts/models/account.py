@@ -70,6 +70,12 @@ class VisibleQuerySet(DomainQuerySet):
             )
         return found.filter(Q(**{f"{at}csm": user}) | Q(**{f"{at}csm__in": covered.values("pk")}))
 
+    def noted_by(self, user: User, *, today: date | None = None) -> VisibleQuerySet:
+        """SEG-5: what this person may write a note on: what they work, and the accounts they onboarded."""
+        if user.role in ("viewer", "admin"):
+            return self.none()
+        return self.visible_to(user, today=today)
+
 
 class AccountQuerySet(VisibleQuerySet):
     to_account = ""

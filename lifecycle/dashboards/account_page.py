@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
-from accounts.models import Account, Contact, Reroute, Roster, UsageSnapshot, User
+from accounts.api.contacts import sees_masked
+from accounts.models import (
+    Account,
+    Activity,
+    Contact,
+    Opportunity,
+    Reroute,
+    Roster,
+    UsageSnapshot,
+    User,
+)
+from accounts.models.contact_log import ACTIVITY_KINDS
 from adoption.models import Adoption
-from lifecycle.dashboards.rows import Row, rows_of
+from lifecycle.dashboards import timeline
+from lifecycle.dashboards.rows import next_step, rows_of
 from lifecycle.dashboards.templatetags.waymark import day_words
-from lifecycle.dashboards.timeline import recent
+from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.routing import route
 from onboarding.models import Onboarding
 
-PER_PAGE = 50
+FEW_CONTACTS = 5
+
+
+class Tab(NamedTuple):
+    """One tab of an account; without a page it is not there yet."""
+
+    key: str
+    title: str
+    url: str
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +52,8 @@ class Node:
     url: str = ""
 
 
-def page(account: Account, *, viewer: User, now: datetime) -> dict[str, Any]:
-    """Everything the account page shows, in the viewer's zone."""
+def head(account: Account, *, viewer: User, now: datetime, tab: str) -> dict[str, Any]:
+    """What stands above every tab of an account, in the viewer's zone."""
     today = viewer.today(now)
     roster = Roster.load()
     policy = PolicyVersion.in_force(today)
@@ -49,10 +69,10 @@ def page(account: Account, *, viewer: User, now: datetime) -> dict[str, Any]:
         .order_by("-pk")
         .first()
     )
-    milestones = Milestone.objects.queued().filter(account=account).select_related("account", "owner")
-    rows = rows_of(milestones, now=now, zone=viewer.zone)
     return {
         "account": account,
+        "tab": tab,
+        "tabs": _tabs(account, adoption, viewer, today=today),
         "today": today,
         "now": now,
         "zone": viewer.zone,
@@ -61,18 +81,81 @@ def page(account: Account, *, viewer: User, now: datetime) -> dict[str, Any]:
         "plan": policy.cadence.plan(account.service_level),
         "phrase": _phrase(account, adoption, today=today),
         "track": _track(account, onboarding, adoption, today=today),
-        "next_step": min(rows, key=lambda row: (row.milestone.act_by, row.order), default=None),
-        "rows": rows,
+        "next_meeting": _next_meeting(onboarding, adoption, now=now),
         "onboarding": onboarding,
-        "contacts": Contact.objects.filter(account=account),
-        "masked": viewer.role in ("viewer", "admin"),  # security.md: they read no personal data
+        "masked": sees_masked(viewer),
         "usage": UsageSnapshot.objects.filter(account=account).first(),
+        "can_work": _can_work(account, viewer, today=today),
+        "can_note": not account.archived and viewer.role not in ("viewer", "admin"),  # SEG-5
+    }
+
+
+def overview(account: Account, *, viewer: User, now: datetime) -> dict[str, Any]:
+    """Everything the first tab shows."""
+    today = viewer.today(now)
+    milestones = Milestone.objects.queued().filter(account=account).select_related("account", "owner")
+    rows = rows_of(milestones, now=now, zone=viewer.zone)
+    return {
+        **head(account, viewer=viewer, now=now, tab="overview"),
+        "rows": rows,
+        "next_step": next_step(rows, today=today),
+        "tell_rsm": next(
+            (
+                row
+                for row in rows
+                if row.milestone.kind == "tell_rsm" and row.milestone.source_type == "account"
+            ),
+            None,
+        ),
+        "contacts": Contact.objects.filter(account=account)[:FEW_CONTACTS],
+        "bugs": Activity.objects.filter(account=account, kind="bug", resolved_at=None, removed_at=None),
+        "opportunities": Opportunity.objects.filter(account=account),
         "reroute": Reroute.objects.filter(
             account=account, accepted_at=None, kept_at=None, withdrawn_at=None
         ).first(),
-        "activity": recent(account, zone=viewer.zone, today=today),
-        "can_work": _can_work(account, viewer, today=today),
+        "activity_kinds": ACTIVITY_KINDS.items(),
+        "activity": timeline.recent(account, viewer=viewer, now=now),
     }
+
+
+def _tabs(account: Account, adoption: Adoption | None, viewer: User, *, today: date) -> list[Tab]:
+    """The tabs with their counts; the adoption's leads to the stage that is worked, or the last one."""
+    mails = Message.objects.visible_to(viewer, today=today).filter(account=account)
+    activities = Activity.objects.filter(account=account, removed_at=None)
+    return [
+        Tab("overview", "Overview", reverse("accounts:detail", args=[account.pk])),
+        Tab("onboarding", "Onboarding", reverse("onboarding:page", args=[account.pk])),
+        Tab("adoption", "Adoption", _stage_page(account, adoption)),
+        Tab(
+            "contacts",
+            "Contacts",
+            reverse("accounts:contacts", args=[account.pk]),
+            Contact.objects.filter(account=account).count(),
+        ),
+        Tab("activity", "Activity", reverse("accounts:activity", args=[account.pk]), activities.count()),
+        Tab("emails", "Emails", reverse("accounts:emails", args=[account.pk]), mails.count()),
+    ]
+
+
+def _stage_page(account: Account, adoption: Adoption | None) -> str:
+    if adoption is None or adoption.withdrawn_at is not None:
+        return ""
+    stages = [stage for stage in adoption.stages.all() if stage.cancelled_at is None]
+    worked = next((stage for stage in stages if not stage.finished), stages[-1] if stages else None)
+    return reverse("adoption:stage", args=[account.pk, worked.day]) if worked else ""
+
+
+def _next_meeting(
+    onboarding: Onboarding | None, adoption: Adoption | None, *, now: datetime
+) -> datetime | None:
+    booked = []
+    if onboarding is not None:
+        booked.append(None if onboarding.call_completed_on else onboarding.call_scheduled_at)
+        booked += [row.scheduled_at for row in onboarding.sessions.all() if row.completed_on is None]
+    if adoption is not None and adoption.withdrawn_at is None:
+        stages = [row for row in adoption.stages.all() if row.meeting_held is None and not row.cancelled_at]
+        booked += [row.meeting_scheduled_at for row in stages]
+    return min((at for at in booked if at is not None and at >= now), default=None)
 
 
 def _can_work(account: Account, viewer: User, *, today: date) -> bool:
@@ -140,38 +223,4 @@ def _onboarding_nodes(onboarding: Onboarding, url: str, *, today: date) -> list[
             f"{day_words(done, today)}, day 0" if done else "Day 0",
             url,
         ),
-    ]
-
-
-def with_usage(accounts: Any) -> Any:
-    """Accounts with their latest active users, for lists."""
-    newest = UsageSnapshot.objects.filter(account=OuterRef("pk")).order_by("-taken_on")
-    return accounts.annotate(active_users=Subquery(newest.values("active_users")[:1]))
-
-
-@dataclass(slots=True)
-class Line:
-    """One line of the accounts list."""
-
-    account: Account
-    next_step: Row | None
-    day: int | None
-
-
-def lines(accounts: list[Account], *, now: datetime, viewer: User) -> list[Line]:
-    """The accounts of one page with their next steps; the queries do not grow with the page."""
-    ids = [account.pk for account in accounts]
-    open_rows = Milestone.objects.queued().filter(account__in=ids).select_related("account", "owner")
-    first: dict[int, Milestone] = {}
-    for milestone in open_rows.order_by("act_by", "pk"):
-        first.setdefault(milestone.account_id, milestone)
-    steps = {row.milestone.account_id: row for row in rows_of(first.values(), now=now, zone=viewer.zone)}
-    adoptions = Adoption.objects.filter(account__in=ids, withdrawn_at=None).values_list(
-        "account_id", "day_zero"
-    )
-    zero = dict(adoptions.order_by("pk"))
-    today = viewer.today(now)
-    return [
-        Line(account, steps.get(account.pk), (today - zero[account.pk]).days if account.pk in zero else None)
-        for account in accounts
     ]

@@ -121,6 +121,35 @@ def relative_words(day: date, today: date) -> str:
 
 
 @register.simple_tag
+def near_day(day: date, today: date) -> str:
+    """A day of the past or future as a sentence says it: "today", "yesterday", "Wed, Sep 9"."""
+    return {0: "today", -1: "yesterday", 1: "tomorrow"}.get((day - today).days) or day_words(day, today)
+
+
+@register.simple_tag
+def ago(day: date | None, today: date, nothing: str) -> SafeString | str:
+    """How long ago, then the date: "6 days ago Sep 9"; `nothing` where there is no day."""
+    if day is None:
+        return format_html('<span class="muted">{}</span>', nothing)
+    days = (today - day).days
+    if not 0 <= days <= BACK:
+        return on_day(day, today)
+    words = {0: "Today", 1: "Yesterday"}.get(days, f"{days} days ago")
+    return format_html(
+        '<time datetime="{}">{} <small class="muted">{}</small></time>',
+        day.isoformat(),
+        words,
+        f"{day:%b} {day.day}",
+    )
+
+
+@register.simple_tag
+def there(zone: str, now: datetime) -> str:
+    """Where they are and what time it is there: "Chicago, 9:12 AM there"."""
+    return f"{place_words(zone.rpartition('/')[2])}, {time_words(now.astimezone(ZoneInfo(zone)))} there"
+
+
+@register.simple_tag
 def due(day: date, today: date) -> SafeString:
     """Relative first, absolute under it, both as text; late in red with the word. Far off, the date alone."""
     absolute = on_day(day, today)
