@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail import drafts
 from lifecycle.mail.dispatch.kinds import Attachment
 from lifecycle.mail.drafts import LETTERS, Letter, register_letter
-from lifecycle.mail.models import Link
+from lifecycle.mail.models import Draft, Link
 from lifecycle.policies.models import PolicyVersion
 from onboarding.models import Forum, ForumGuest, Onboarding, TrainingSession
 
@@ -113,9 +114,10 @@ def invite(forum: Forum, *, by: User, now: datetime) -> tuple[int, int]:
         ForumGuest.objects.bulk_create(
             [ForumGuest(forum=forum, account=account) for account in accounts if account.pk not in known]
         )
-        guests = ForumGuest.objects.filter(forum=forum, invited_at=None).select_related(
-            "account", "forum__host"
+        waiting = ForumGuest.objects.filter(forum=forum, invited_at=None).exclude(
+            pk__in=_on_their_way(letter)
         )
+        guests = waiting.select_related("account", "forum__host")
         written = [drafts.draft_of(letter, guest, writer=forum.host, now=now) for guest in guests]
         ready = [draft for draft in written if draft.to and draft.is_open]
         for draft in ready:
@@ -126,6 +128,11 @@ def invite(forum: Forum, *, by: User, now: datetime) -> tuple[int, int]:
         if fresh.invited_at is None:
             fresh.record({"invited_at": now})
     return len(ready), len(written) - len(ready)
+
+
+def _on_their_way(letter: Letter) -> Any:
+    left = Draft.objects.filter(kind=letter.key).exclude(sent_at=None, copied_at=None)
+    return left.values("source_id")
 
 
 def _of_forum(guest: ForumGuest, writer: User) -> dict[str, str]:
