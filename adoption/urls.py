@@ -1,21 +1,23 @@
 from django.urls import path
 
-from adoption import views
+from adoption.views import kyc, stages
 
 app_name = "adoption"
 stage = "accounts/<id:account>/adoption/<id:day>/"
 urlpatterns = [
-    path(stage, views.stage, name="stage"),
-    path(f"{stage}book/", views.step, {"step": "book"}, name="book"),
-    path(f"{stage}hold/", views.step, {"step": "hold"}, name="hold"),
-    path(f"{stage}missed/", views.step, {"step": "missed"}, name="missed"),
-    path(f"{stage}gap/", views.gap, name="gap"),
-    path(f"{stage}recap/", views.step, {"step": "recap"}, name="recap"),
-    path(f"{stage}export/", views.export, name="export"),
-    path(f"{stage}close/", views.close, name="close"),
-    path(f"{stage}checklist/", views.checklist, name="checklist"),
-    path(f"{stage}checklist/ready/", views.ready, name="ready"),
-    path(f"{stage}checklist/<slug:item>/", views.answer, name="answer"),
-    path(f"{stage}checklist.pdf", views.checklist_pdf, name="checklist-pdf"),
-    path("accounts/<id:account>/check-ins/<id:day>/", views.check_in, name="check-in"),
+    path(stage, stages.stage, name="stage"),
+    path(f"{stage}book/", stages.step, {"step": "book"}, name="book"),
+    path(f"{stage}hold/", stages.step, {"step": "hold"}, name="hold"),
+    path(f"{stage}missed/", stages.step, {"step": "missed"}, name="missed"),
+    path(f"{stage}gap/", stages.gap, name="gap"),
+    path(f"{stage}recap/", stages.step, {"step": "recap"}, name="recap"),
+    path(f"{stage}export/", stages.export, name="export"),
+    path(f"{stage}close/", stages.close, name="close"),
+    path(f"{stage}checklist/", stages.checklist, name="checklist"),
+    path(f"{stage}checklist/ready/", stages.ready, name="ready"),
+    path(f"{stage}checklist/<slug:item>/", stages.answer, name="answer"),
+    path(f"{stage}checklist.pdf", stages.checklist_pdf, name="checklist-pdf"),
+    path("accounts/<id:account>/onboarding/kyc/", kyc.page, name="kyc"),
+    path("accounts/<id:account>/onboarding/kyc/<slug:item>/", kyc.answer, name="kyc-answer"),
+    path("accounts/<id:account>/check-ins/<id:day>/", stages.check_in, name="check-in"),
 ]

@@ -12,6 +12,7 @@ from accounts.models import Account, AccountRow, User
 from adoption.models.adoption import Stage
 from lifecycle.guard import DomainModel
 from lifecycle.rules.refused import Refused
+from onboarding.models import Onboarding
 
 KEYS = ("first", "final", "smb", "kyc")
 CHOICES = ("yes", "no", "na")
@@ -62,11 +63,22 @@ class Checklist(AccountRow):
     stage = models.OneToOneField(
         Stage, on_delete=models.PROTECT, related_name="checklist", null=True, blank=True
     )
+    onboarding = models.OneToOneField(
+        Onboarding, on_delete=models.PROTECT, related_name="kyc", null=True, blank=True
+    )
     template = models.ForeignKey(ChecklistTemplate, on_delete=models.PROTECT, related_name="+")
     ready_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta(AccountRow.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(stage=None, onboarding__isnull=False) | Q(stage__isnull=False, onboarding=None),
+                name="checklist_of_a_stage_or_an_onboarding",
+            )
+        ]
 
     @classmethod
     def begin(cls, stage: Stage) -> Checklist:
@@ -75,6 +87,15 @@ class Checklist(AccountRow):
         if found is None:
             template = ChecklistTemplate.newest(template_key(stage, stage.account))
             found = cls.objects.create(account=stage.account, stage=stage, template=template)
+        return found
+
+    @classmethod
+    def begin_kyc(cls, onboarding: Onboarding) -> Checklist:
+        """ONB-1: what to know of a new customer; made on first use, once."""
+        found = cls.objects.filter(onboarding=onboarding).first()
+        if found is None:
+            template = ChecklistTemplate.newest("kyc")
+            found = cls.objects.create(account=onboarding.account, onboarding=onboarding, template=template)
         return found
 
     @property
@@ -90,7 +111,7 @@ class Checklist(AccountRow):
 
     def mark_ready(self, *, now: datetime) -> None:
         """CHK: ready for the meeting; clears the duty to prepare it."""
-        self.stage.refuse_if_shut()
+        self._refuse_if_shut()
         if self.ready_at is None:
             self.ready_at = now
             self.save()
@@ -100,7 +121,7 @@ class Checklist(AccountRow):
     ) -> Answer:
         """CHK-3: keep one answer. `seen_version` is the version the person looked at (0: none yet);
         raises Refused (409) when somebody else changed it since, and for an item that is not on the list."""
-        self.stage.refuse_if_shut()
+        self._refuse_if_shut()
         known = self.items().get(item)
         if known is None:
             raise Refused(item, "unknown", "This item is not on the checklist of this account.", rule="CHK-1")
@@ -123,11 +144,18 @@ class Checklist(AccountRow):
             raise Refused(item, "changed", text, rule="CHK-3", conflict=True)
         row.value, row.comment, row.answered_by = value, comment, by
         row.save()
-        if item in FEEDBACK:  # STAGE-6: typed once, also part of the stage's own feedback
-            self.stage.feedback = {**self.stage.feedback, FEEDBACK[item]: value}
-        self.stage.mark_started(now=now)
-        self.stage.save()
+        if self.stage is not None:
+            if item in FEEDBACK:  # STAGE-6: typed once, also part of the stage's own feedback
+                self.stage.feedback = {**self.stage.feedback, FEEDBACK[item]: value}
+            self.stage.mark_started(now=now)
+            self.stage.save()
         return row
+
+    def _refuse_if_shut(self) -> None:
+        if self.stage is not None:
+            self.stage.refuse_if_shut()
+        else:
+            self.refuse_if_archived()
 
     def attach(
         self, *, content_hash: str, file_name: str, by: User | None, fillable: bool

@@ -70,6 +70,7 @@ def checklist_context(
     return _frame(stage, sheet, lacking, user, now=now) | {
         "works": may_work(stage, user, now=now) and not _shut(stage),
         "current": "checklist",
+        "answers_url": reverse("adoption:checklist", args=[stage.account_id, stage.day]),
         "answered": answered[0] if answered else None,
         "trouble": trouble,
         "next_open": next(

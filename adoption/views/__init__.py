@@ -1,0 +1,1 @@
+"""The pages of an adoption, and of the KYC checklist that comes before it."""
