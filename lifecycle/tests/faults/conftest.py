@@ -56,23 +56,40 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def world(cluster: Cluster, seed: int, django_db_blocker, tmp_path: Path) -> Iterator[World]:
-    """A fresh database, an obliging sink, no process yet."""
+    """A fresh database on the cluster, an obliging sink, no process yet."""
+    url = cluster.new_database()
+    with django_db_blocker.unblock(), build(url, tmp_path, seed) as world:
+        yield world
+    cluster.drop(url)
+
+
+@pytest.fixture
+def embedded(seed: int, django_db_blocker, tmp_path: Path) -> Iterator[World]:
+    """The same world on an SQLite file."""
+    from lifecycle.tests.faults.kit import migrate
+
+    url = f"sqlite:///{tmp_path / 'waymark.sqlite3'}"
+    migrate(url)
+    with django_db_blocker.unblock(), build(url, tmp_path, seed) as world:
+        yield world
+
+
+@contextmanager
+def build(url: str, folder: Path, seed: int) -> Iterator[World]:
     from lifecycle.tests.faults.kit import LEASE_SECONDS, Sink, World, looking_at
 
-    url = cluster.new_database()
     variables = os.environ | {
         "DJANGO_SETTINGS_MODULE": "lifecycle.settings",
         "BROKER_URL": "redis://127.0.0.1:1/0",  # nobody there, until a test names one
-        "VAR_DIR": str(tmp_path / "var"),
+        "VAR_DIR": str(folder / "var"),
         "PYTHONUNBUFFERED": "1",
         "MAIL_LEASE_SECONDS": str(LEASE_SECONDS),
     }
-    with django_db_blocker.unblock(), looking_at(url):
-        sink = Sink(tmp_path, seed)
-        world = World(url, tmp_path, sink, seed, variables)
+    with looking_at(url):
+        sink = Sink(folder, seed)
+        world = World(url, folder, sink, seed, variables)
         try:
             yield world
         finally:
             world.end()
             sink.close()
-    cluster.drop(url)

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 
 from lifecycle.mail.models import Attempt, Message
 from lifecycle.tests.faults.kit import Victim, World, scaled
 from lifecycle.tests.servers import eventually
 
-pytestmark = [pytest.mark.fault, pytest.mark.fault_small, pytest.mark.sqlite_only]
+pytestmark = [pytest.mark.fault, pytest.mark.sqlite_only]
+SMALL = pytest.mark.fault_small
 
 AUDIENCES = pytest.mark.parametrize("audience", ["staff", "customer"], ids=["resend", "hold"])
 DELAY = 0.015  # of the sink before its final 250
@@ -66,22 +68,32 @@ def state_of(recipient: str) -> str:
     return Message.objects.get(address=recipient).state
 
 
-@pytest.mark.timeout(240)
+@SMALL
+@pytest.mark.timeout(300)
 @AUDIENCES
 @pytest.mark.parametrize("seed", range(scaled(5, 1)), indirect=True)
 def test_row_1_dispatchers_killed_in_the_act_lose_nothing_and_repeat_only_what_is_marked(
     world: World, audience: str, figures
 ):
-    mails, kills = scaled(1000, 120), scaled(20, 4)
+    kill_in_the_act(world, audience, figures, scaled(1000, 100), scaled(20, 4))
+
+
+@pytest.mark.timeout(300)
+@AUDIENCES
+def test_row_1_the_same_on_sqlite(embedded: World, audience: str, figures):
+    kill_in_the_act(embedded, audience, figures, scaled(400, 40), scaled(8, 2))
+
+
+def kill_in_the_act(world: World, audience: str, figures, mails: int, kills: int) -> None:
     world.sink.set(delay=DELAY)
     world.make_due(mails, audience=audience)
-
     struck = hurt(world, mails, kills, Victim.kill, is_left)
     world.settle()
     world.check()
     tally = world.tally(mails)
     ends = Counter(Attempt.objects.values_list("outcome", flat=True))
-    figures(row=1, case=f"kill -9, {audience}, seed {world.seed}", kills=struck, **tally)
+    case = f"kill -9, {audience}, {connection.vendor}, seed {world.seed}"
+    figures(row=1, case=case, kills=struck, **tally, caught_before_the_marker=ends["interrupted"])
     assert (tally["lost"], tally["repeated_rows"]) == (0, 0)
     assert kills <= ends["interrupted"] + ends["unknown"] <= struck, "kills did not hit mails in hand"
     assert tally["uncertain"] <= ends["unknown"]
@@ -95,7 +107,7 @@ def test_row_1_dispatchers_killed_in_the_act_lose_nothing_and_repeat_only_what_i
 
 @pytest.mark.timeout(180)
 def test_row_2_dispatchers_asked_to_stop_finish_the_mail_in_hand(world: World, figures):
-    mails, stops = scaled(600, 60), scaled(20, 2)
+    mails, stops = 600, 20
     world.sink.set(delay=DELAY)
     world.make_due(mails // 2)
     world.make_due(mails // 2, audience="customer")
@@ -121,6 +133,7 @@ LEASE = 3  # seconds, where a test waits for it to end
 HERD = 5
 
 
+@SMALL
 @pytest.mark.timeout(240)
 @AUDIENCES
 def test_row_3_a_dispatcher_frozen_past_its_lease_sends_nothing_when_it_thaws(
@@ -182,7 +195,8 @@ def freeze_all(world: World, herd: list[Victim]) -> list[str]:
     return caught
 
 
-@pytest.mark.timeout(180)
+@SMALL
+@pytest.mark.timeout(240)
 @AUDIENCES
 def test_row_13_a_line_that_breaks_after_the_final_dot_is_resent_alike_or_held(
     world: World, audience: str, figures

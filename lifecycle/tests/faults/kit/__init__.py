@@ -4,6 +4,7 @@ A test of a fault reads: arrange with `world`, break something, wait until nothi
 `world.check()` and `figures(...)`. Fixtures are in `lifecycle/tests/faults/conftest.py`:
 
     world      a database on a private PostgreSQL (fsync on), a mail sink, processes; see `World`
+    embedded   the same on SQLite
     cluster    that PostgreSQL: `stop("immediate")`, `start()`, `restart()`
     redis      a private Redis: `kill()`, `freeze()`, `thaw()`, `flush()`, `start()`
     figures    `figures(row=1, case="resend", seconds=.., **tally)`: a line of the table at the end of the run
@@ -14,9 +15,20 @@ Every test is marked `fault`. Those also marked `fault_small` are part of `make 
 not `fault_small` are left out.
 """
 
-from lifecycle.tests.faults.kit.cluster import Cluster, Redis, looking_at
+from lifecycle.tests.faults.kit.cluster import Cluster, Redis, looking_at, migrate
 from lifecycle.tests.faults.kit.sink import Sink
 from lifecycle.tests.faults.kit.world import LEASE_SECONDS, Victim, World
 from lifecycle.tests.figures import FULL, scaled
 
-__all__ = ["FULL", "LEASE_SECONDS", "Cluster", "Redis", "Sink", "Victim", "World", "looking_at", "scaled"]
+__all__ = [
+    "FULL",
+    "LEASE_SECONDS",
+    "Cluster",
+    "Redis",
+    "Sink",
+    "Victim",
+    "World",
+    "looking_at",
+    "migrate",
+    "scaled",
+]

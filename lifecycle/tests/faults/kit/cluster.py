@@ -46,7 +46,8 @@ class Cluster:
         self.server: subprocess.Popen[bytes] | None = None
         if self.user:
             os.chown(folder, self.user["user"], self.user["group"])
-        words = ["-U", "waymark", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        words = ["-U", "waymark", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+        words += ["--no-sync", "--no-instructions"]  # nothing is in it yet that a crash could cost
         subprocess.run([self.binaries / "initdb", "-D", self.data, *words], check=True, **self.quiet)
 
     def start(self) -> None:
@@ -90,15 +91,21 @@ class Cluster:
         """The URL of a fresh database, as the migrations leave it."""
         if not self.psql(f"SELECT 1 FROM pg_database WHERE datname = '{PRISTINE}'"):
             self.psql(f"CREATE DATABASE {PRISTINE}")
-            environment = os.environ | {"DATABASE_URL": self.url(PRISTINE)}
-            command = [sys.executable, ROOT / "manage.py", "migrate", "--verbosity", "0"]
-            subprocess.run(command, cwd=ROOT, env=environment, check=True)
+            self.psql(
+                f"ALTER DATABASE {PRISTINE} SET synchronous_commit = off"
+            )  # its copies do not inherit it
+            migrate(self.url(PRISTINE))
         name = f"fault_{next(self.numbers)}"
         self.psql(f"CREATE DATABASE {name} TEMPLATE {PRISTINE}")
         return self.url(name)
 
     def drop(self, url: str) -> None:
         self.psql(f'DROP DATABASE "{urlsplit(url).path.rpartition("/")[2]}" WITH (FORCE)')
+
+
+def migrate(url: str) -> None:
+    command = [sys.executable, ROOT / "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, check=True)
 
 
 @contextmanager
