@@ -8,7 +8,13 @@ import pytest
 import yaml
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.tests.factories import complete_onboarding, make_account, make_contact
+from accounts.tests.factories import (
+    complete_onboarding,
+    make_account,
+    make_activity,
+    make_contact,
+    make_opportunity,
+)
 from lifecycle.api.tests.calling import NOW
 
 OPEN = "/api/v1/schema/"
@@ -70,6 +76,8 @@ def test_every_list_and_object_looks_as_the_schema_says(people, api, schema):
         products=["learning"],
         traits=["start_up"],
     )
+    make_activity(account, kind="bug", ticket_url="https://tickets.example/1")
+    make_opportunity(account)
     make_contact(account)
     complete_onboarding(account, on=NOW.date(), call_on=NOW.date())
     client = api(people.ops)
@@ -106,7 +114,8 @@ def test_problems_and_dry_runs_look_as_the_schema_says(people, api, schema):
     shape = post["responses"]["4XX"]["content"]["application/problem+json"]["schema"]
     jsonschema.validate(problem.json(), {"components": schema["components"], **shape})
     body = {"name": "Cedar", "contracted_users": 10, "mrr": "250.00"}
-    assert client.post("/api/v1/accounts/?dry_run=true", body).json()["plan"] == []
+    tried = client.post("/api/v1/accounts/?dry_run=true", body).json()
+    assert [(move["action"], move["kind"]) for move in tried["plan"]] == [("add", "book_call")]
 
 
 def test_every_parameter_of_a_list_is_accepted(people, api, schema):
