@@ -227,7 +227,7 @@ class Stage(PlannedAdoptionRow):
         if self.meeting_held is not True:
             self.meeting_held_on = None
         if self.meeting_held_on and self.meeting_held_on > today:
-            text = f"Held date {self.meeting_held_on} is in the future. Enter {today} or earlier."
+            text = "Held date is in the future. Enter today or earlier."
             raise Refused("meeting_held_on", "future", text, rule="STAGE-3")
         if self.difference():
             self.mark_started(now=now)
@@ -303,7 +303,7 @@ class CheckIn(PlannedAdoptionRow):
         for name, value in values.items():
             setattr(self, name, value)
         if self.done_on and self.done_on > today:
-            text = f"{self.done_on} is in the future. Enter {today} or earlier."
+            text = "The day is in the future. Enter today or earlier."
             raise Refused("done_on", "future", text, rule="TLC-1")
         if self.difference():
             self.mark_started(now=now)

@@ -22,6 +22,7 @@ from accounts.models import (
 from accounts.models.contact_log import ACTIVITY_KINDS
 from adoption.models import Adoption
 from lifecycle.dashboards import timeline
+from lifecycle.dashboards.package import package_context
 from lifecycle.dashboards.rows import next_step, rows_of
 from lifecycle.dashboards.templatetags.waymark import day_words
 from lifecycle.mail.models import Message
@@ -77,7 +78,8 @@ def head(account: Account, *, viewer: User, now: datetime, tab: str) -> dict[str
         "now": now,
         "zone": viewer.zone,
         "lead": roster.users.get(roster.lead_of(account.csm_id)),
-        "routed": route(account.facts(roster, now=now), policy),
+        "routed": route(facts := account.facts(roster, now=now), policy),
+        "package": package_context(account, facts, policy),
         "plan": policy.cadence.plan(account.service_level),
         "phrase": _phrase(account, adoption, today=today),
         "track": _track(account, onboarding, adoption, today=today),

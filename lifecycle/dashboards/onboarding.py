@@ -8,11 +8,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from accounts.models import Account, User
+from adoption.models import Answer
 from lifecycle.change.reconcile import PlannedMove
 from lifecycle.dashboards.access import may_work
 from lifecycle.dashboards.templatetags.waymark import day_words, time_words
+from lifecycle.mail.models import Link
+from lifecycle.policies.models import PolicyVersion
+from onboarding.emails import recap_key
 from onboarding.forms import CallForm, CompleteForm, GoalsForm, ManualsForm, SessionForm
-from onboarding.models import Onboarding, TrainingSession
+from onboarding.models import Forum, Onboarding, TrainingSession
 
 
 def onboarding_context(
@@ -30,16 +34,56 @@ def onboarding_context(
         "goals_form": forms.get("goals") or GoalsForm(instance=copy(onboarding)),
         "manuals_form": forms.get("manuals") or ManualsForm(instance=copy(onboarding)),
         "complete_form": forms.get("complete") or _complete_form(onboarding, sessions),
-        "trainings": [_training(session, forms, today=today, zone=user.zone) for session in sessions],
+        "trainings": [
+            _training(session, forms, today=today, zone=user.zone)
+            | {"clock": _clock(session.completed_on, session.recap_sent_at, account, now=now)}
+            for session in sessions
+        ],
         "stages": _stages(onboarding),
         "warning": _warning(onboarding, account, today),
         "works": may_work(onboarding, user, now=now) and not shut,
         "shut": shut,
         "saved_at": onboarding.updated_at if onboarding.version > 1 else None,
         "for_them": _for_them(onboarding.call_scheduled_at, account, user),
+        "recap": recap_key(account),
+        "clock": _clock(onboarding.call_completed_on, onboarding.recap_sent_at, account, now=now),
+        "links": {link.key: link.value for link in Link.objects.all()},
+        "forum": Forum.objects.coming(today).order_by("held_on").first() if account.is_smb else None,
+        "known": _known(onboarding),
+        "undoable": _undoable(onboarding),
         "today": today,
         "zone": user.zone,
     }
+
+
+def _clock(held: date | None, sent: datetime | None, account: Account, *, now: datetime) -> dict[str, str]:
+    """ONB-2, ONB-3: a recap goes out the day of what it recaps, by the hour of the policy, in the CSM's zone."""
+    if held is None or sent is not None:
+        return {}
+    local = now.astimezone(account.csm.zone if account.csm_id else ZoneInfo(account.time_zone))
+    hour = PolicyVersion.in_force(local.date()).duties.recap_hour
+    if held == local.date() and local.hour < hour:
+        return {"state": "today", "text": f"Due today by {time_words(local.replace(hour=hour, minute=0))}"}
+    days = (local.date() - held).days
+    words = f"{days} day{'s' if days > 1 else ''} late" if days else "Late: it was due today by "
+    return {
+        "state": "overdue",
+        "text": words if days else words + time_words(local.replace(hour=hour, minute=0)),
+    }
+
+
+def _known(onboarding: Onboarding) -> str:
+    answered = Answer.objects.filter(checklist__onboarding=onboarding).exclude(value="").count()
+    return f"{answered} answered" if answered else "Not started"
+
+
+def _undoable(onboarding: Onboarding) -> bool:
+    """CAD-6: day 0 may be taken back while nobody has started a stage or check-in."""
+    adoption = getattr(onboarding, "adoption", None)
+    if onboarding.training_completed_on is None or adoption is None or adoption.withdrawn_at:
+        return False
+    rows = [*adoption.stages.all(), *adoption.check_ins.all()]
+    return not any(row.finished or row.started_at for row in rows if row.cancelled_at is None)
 
 
 def plan_in_words(moves: list[PlannedMove], account: Account, user: User, *, now: datetime) -> dict[str, Any]:
@@ -123,6 +167,7 @@ def _steps(
             "done" if sent else "today" if call == today else "todo",
         ),
     ]
+    rows.append(("kyc", "KYC checklist", _known(onboarding), "todo"))
     for session in sessions:
         state, text = _session_state(session, today=today, zone=zone)
         rows.append((f"training-{session.pk}", str(session), text, state))

@@ -95,6 +95,7 @@ class DutyRules:
     forum_invite_opens_days: int = 10
     forum_invite_due_days: int = 7
     forum_minutes: int = 30
+    recap_hour: int = 18
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from accounts.models import AccountRow
 from lifecycle.rules.facts import PRODUCT_NAMES, PRODUCTS, OnboardingFacts, SessionFacts
 from lifecycle.rules.refused import Refused
 
+HELD = {"call_completed_on": "Held date", "training_completed_on": "Training completed date"}
+EARLIER = "Enter today or earlier."
 JUDGEMENTS = ("met", "partly", "not_met")
 
 
@@ -63,16 +65,16 @@ class Onboarding(AccountRow):
         for name in ("call_completed_on", "training_completed_on"):
             value = getattr(self, name)
             if name in values and value and value > today:
-                raise Refused(
-                    name, "future", f"{value} is in the future. Enter {today} or earlier.", rule="CAD-1"
-                )
+                raise Refused(name, "future", f"{HELD[name]} is in the future. {EARLIER}", rule="CAD-1")
         if (
             self.training_completed_on
             and self.call_completed_on
             and (self.training_completed_on < self.call_completed_on)
         ):
             name = "training_completed_on" if "training_completed_on" in values else "call_completed_on"
-            text = f"Training was completed on {self.training_completed_on}, before the call of {self.call_completed_on}."
+            text = (
+                "Training cannot be completed before the onboarding call was held. Correct one of the dates."
+            )
             raise Refused(name, "before_call", text, rule="CAD-1")
         self.save()
 
@@ -142,6 +144,5 @@ class TrainingSession(AccountRow):
         for name, value in values.items():
             setattr(self, name, value)
         if "completed_on" in values and self.completed_on and self.completed_on > today:
-            text = f"Held date {self.completed_on} is in the future. Enter {today} or earlier."
-            raise Refused("completed_on", "future", text, rule="ONB-3")
+            raise Refused("completed_on", "future", f"Held date is in the future. {EARLIER}", rule="ONB-3")
         self.save()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from copy import copy
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from lifecycle import clock
 from lifecycle.change import change
@@ -29,8 +30,20 @@ def page(request: HttpRequest, account: int) -> HttpResponse:
     return _page(request, visible(_onboardings(account), request.user, now=now), now=now)
 
 
+def from_the_page(view: Any) -> Any:
+    """For what a part of the page posts; coming back to its address by hand, one is on the page again."""
+
+    @wraps(view)
+    def posted(request: HttpRequest, account: int, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method in ("GET", "HEAD"):
+            return redirect("onboarding:page", account)
+        return view(request, account, *args, **kwargs)
+
+    return require_http_methods(["GET", "HEAD", "POST"])(posted)
+
+
 @signed_in
-@require_POST
+@from_the_page
 def part(request: HttpRequest, account: int, name: str, form_class: type[OnboardingForm]) -> HttpResponse:
     """Save one part of the onboarding (ONB-1, ONB-2, ONB-5)."""
     now = clock.now()
@@ -44,7 +57,7 @@ def part(request: HttpRequest, account: int, name: str, form_class: type[Onboard
 
 
 @signed_in
-@require_POST
+@from_the_page
 def complete(request: HttpRequest, account: int) -> HttpResponse:
     """CAD-1, CAD-6: enter or correct day 0; `preview` shows what that creates and moves, and keeps nothing."""
     now = clock.now()
@@ -61,14 +74,14 @@ def complete(request: HttpRequest, account: int) -> HttpResponse:
 
 
 @signed_in
-@require_POST
+@from_the_page
 def training(request: HttpRequest, account: int, session: int) -> HttpResponse:
     """ONB-3: save one training."""
     return _training(request, account, session, SessionForm)
 
 
 @signed_in
-@require_POST
+@from_the_page
 def training_recap(request: HttpRequest, account: int, session: int) -> HttpResponse:
     """ONB-3: the training's recap was sent."""
     return _training(request, account, session, SentForm)
