@@ -1,7 +1,9 @@
-"""What `make bench` runs: each thing beside its limit, rounds interleaved, medians of CPU milliseconds.
+"""What `make bench` runs: each thing beside its limit, rounds interleaved, medians.
 
-The machine is shared and noisy, so only the ratio of one run counts. The application's CPU alone is counted:
-on PostgreSQL the server's own work is not in it. Runs on `DATABASE_URL`, in a test database of its own.
+The machine is shared and noisy, so only the ratio of one run counts. CPU milliseconds are the application's alone,
+then PostgreSQL's own, from /proc; `wall` is what a clock on the wall says. Runs in a test database of its own, on
+`DATABASE_URL` where it is set, else on a private PostgreSQL that waits for its disk. Arguments name groups of cases:
+`python -m lifecycle.benchmarks mail planner` measures those alone.
 """
 
 from __future__ import annotations
@@ -10,28 +12,70 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import django
 
-ROUNDS = 5
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def measure(
-    limit: Callable[[], object], ours: Callable[[], object], *, rounds: int = ROUNDS
-) -> tuple[float, float]:
-    """Medians of CPU milliseconds of the limit and of ours, measured in turns after one warm-up each."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    for turn in range(rounds + 1):
-        for act, times in zip((limit, ours), taken, strict=True):
-            start = time.process_time()
-            act()
-            if turn:
-                times.append(1000 * (time.process_time() - start))
-    return statistics.median(taken[0]), statistics.median(taken[1])
+@dataclass
+class Measured:
+    """What one side of a case took, round by round, in milliseconds."""
+
+    cpu: list[float] = field(default_factory=list)
+    server: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+    def take(self, act: Callable[[], object], *, count: bool) -> None:
+        cpu, server, wall = time.process_time(), server_ticks(), time.perf_counter()
+        act()
+        if count:
+            self.wall.append(1000 * (time.perf_counter() - wall))
+            self.cpu.append(1000 * (time.process_time() - cpu))
+            self.server.append(1000 * (server_ticks() - server) / TICKS)
 
 
-def main() -> None:
+def server_ticks() -> int:
+    """The CPU of the database's process that serves this connection, where it is of this machine."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql" or connection.connection is None:
+        return 0
+    stat = Path("/proc", str(connection.connection.info.backend_pid), "stat")
+    words = stat.read_text().rpartition(")")[2].split() if stat.exists() else ["0"] * 13
+    return int(words[11]) + int(words[12])
+
+
+def measure(case: object) -> tuple[Measured, Measured]:
+    """The limit and ours, measured in turns after one warm-up each."""
+    limit, ours = Measured(), Measured()
+    for turn in range(case.rounds + 1):
+        limit.take(case.limit, count=turn > 0)
+        case.before()
+        ours.take(case.ours, count=turn > 0)
+    return limit, ours
+
+
+def main(wanted: list[str]) -> None:
+    with nullcontext() if os.environ.get("DATABASE_URL") else private_postgres():
+        run(wanted)
+
+
+@contextmanager
+def private_postgres() -> Iterator[None]:
+    from lifecycle.tests.suite import need, postgres, postgres_binaries
+
+    need("Measuring on PostgreSQL", bool(postgres_binaries()), "postgresql")
+    with postgres(fsync="on", full_page_writes="on") as url:
+        os.environ["DATABASE_URL"] = url
+        yield
+
+
+def run(wanted: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifecycle.settings")
     os.environ.setdefault("SECRET_KEY", "only-for-benchmarks-" + "x" * 40)
     django.setup()
@@ -46,13 +90,25 @@ def main() -> None:
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
-        print(f"{'CPU ms, medians, on ' + connection.vendor:<52}{'limit':>10}{'ours':>10}{'ratio':>8}")
-        for title, limit, ours in cases.prepared():
-            bare, full = measure(limit, ours)
-            print(f"{title:<52}{bare:>10.2f}{full:>10.2f}{full / bare:>8.1f}", flush=True)
+        print(f"{'medians, ms, on ' + connection.vendor:<56}{'limit':>9}{'ours':>9}{'ratio':>7}", end="")
+        print(f"{'server':>9}{'wall':>9}{'limit':>9}")
+        for case in cases.prepared(wanted):
+            limit, ours = measure(case)
+            report(case, limit, ours)
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
 
 
+def report(case: object, limit: Measured, ours: Measured) -> None:
+    middle = statistics.median
+    bare, full = middle(limit.cpu), middle(ours.cpu)
+    ratio = f"{full / bare:.1f}" if bare else "-"
+    print(f"{case.title:<56}{bare:>9.2f}{full:>9.2f}{ratio:>7}{middle(ours.server):>9.0f}", end="")
+    print(f"{middle(ours.wall):>9.1f}{middle(limit.wall):>9.1f}", flush=True)
+    if case.things:
+        rates = [1000 * case.things / middle(side.wall) for side in (ours, limit)]
+        print(f"  {rates[0]:,.0f} a second; limit {rates[1]:,.0f} a second ({case.beside})", flush=True)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 
@@ -17,20 +18,42 @@ from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.imports.upsert import upsert_accounts
 
-Case = tuple[str, Callable[[], object], Callable[[], object]]
 ROWS = 500
 _numbers = count()
 
 
-def prepared() -> Iterator[Case]:
-    """The cases, on a book of accounts made once."""
+@dataclass(frozen=True)
+class Case:
+    """One thing and its limit. `before` makes ready what `ours` uses up, unmeasured; with `things`, how many one
+    round handles, rates are printed too, beside those of the limit, which is `beside`."""
+
+    title: str
+    limit: Callable[[], object]
+    ours: Callable[[], object]
+    before: Callable[[], object] = lambda: None
+    things: int = 0
+    beside: str = ""
+    rounds: int = 5
+
+
+def prepared(wanted: list[str]) -> Iterator[Case]:
+    """The cases of the groups wanted, or of all, on a book of accounts made once."""
+    from lifecycle.benchmarks import mail, planner
+
     lead = make_lead()
     team = make_team(lead=lead)
     csm = make_csm(pool="core", team=team)
     accounts = make_accounts(100, csm=csm, service_level="premium", products=["learning", "compliance"])
-    yield from _bulk(csm)
-    yield from _pages(csm)
-    yield from _pdf(csm, accounts[0])
+    groups = {
+        "bulk": lambda: _bulk(csm),
+        "pages": lambda: _pages(csm),
+        "pdf": lambda: _pdf(csm, accounts[0]),
+        "mail": lambda: mail.cases(),
+        "planner": lambda: planner.cases(),
+    }
+    for name, group in groups.items():
+        if not wanted or name in wanted:
+            yield from group()
 
 
 def _bulk(csm: User) -> Iterator[Case]:
@@ -71,8 +94,10 @@ def _bulk(csm: User) -> Iterator[Case]:
 
     same = [row(n) for n in _next(ROWS)]
     door(same)
-    yield f"bulk upsert, {ROWS} new accounts, whole door", raw, lambda: door([row(n) for n in _next(ROWS)])
-    yield f"bulk upsert, {ROWS} unchanged accounts", raw, lambda: door(same)
+    yield Case(
+        f"bulk upsert, {ROWS} new accounts, whole door", raw, lambda: door([row(n) for n in _next(ROWS)])
+    )
+    yield Case(f"bulk upsert, {ROWS} unchanged accounts", raw, lambda: door(same))
 
 
 def _next(number: int) -> list[int]:
@@ -99,9 +124,11 @@ def _pages(csm: User) -> Iterator[Case]:
 
         return visit
 
-    yield "accounts page, 50 rows, beside its SQL", fifty, get("/accounts/")
-    yield "My day, beside the same SQL", fifty, get("/day/")
-    yield "REST list of 100 accounts, beside the same SQL", fifty, get("/api/v1/accounts/?page_size=100")
+    yield Case("accounts page, 50 rows, beside its SQL", fifty, get("/accounts/"))
+    yield Case("My day, beside the same SQL", fifty, get("/day/"))
+    yield Case(
+        "REST list of 100 accounts, beside the same SQL", fifty, get("/api/v1/accounts/?page_size=100")
+    )
 
 
 def _pdf(csm: User, account: Account) -> Iterator[Case]:
@@ -117,7 +144,7 @@ def _pdf(csm: User, account: Account) -> Iterator[Case]:
         + "</table>"
     )
     stage = Stage.objects.select_related("account").get(account=account, day=30)
-    yield (
+    yield Case(
         "checklist PDF, beside a bare WeasyPrint table",
         lambda: HTML(string=plain).write_pdf(),
         (lambda: render(sheet(stage), now=now)),

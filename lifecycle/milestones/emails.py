@@ -15,9 +15,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import User
-from lifecycle.mail.dispatch import Mail, register_kind
+from lifecycle.mail.dispatch import Mail, register_kind, shared
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone, Notice, Reminder
+from lifecycle.milestones.planner import desk
 from lifecycle.milestones.planner.bundling import AT_ONCE, DIGEST, LastLook, last_look
 from lifecycle.milestones.planner.postroom import Postroom
 
@@ -41,29 +42,33 @@ def still_wanted(message: Message, now: datetime) -> str:
 
     Answers why the mail is not wanted any more, "" while something is left to say.
     """
-    with transaction.atomic():
-        room = Postroom.load(now)
-        left = [_check(reminder, message.recipient, room) for reminder in _reminders(message)]
-        if any(left) or message.notices.exists():
-            return ""
-    return NOTHING_LEFT
+    room = shared()["room"] = _room(now)
+    person = message.recipient = room.roster.users[message.recipient_id]
+    found = desk.contents(message)
+    looks = [(reminder, last_look(reminder, person, room)) for reminder in found.reminders]
+    left = [reminder for reminder, look in looks if look == LastLook()]
+    if len(left) < len(looks):
+        with transaction.atomic():
+            for reminder, look in looks:
+                _take_out(reminder, look)
+    if not left and not found.notices:
+        return NOTHING_LEFT
+    shared()["contents", message.pk] = found._replace(reminders=left)
+    return ""
 
 
-def _reminders(message: Message) -> list[Reminder]:
-    rows = message.reminders.filter(state="planned").select_related("milestone__account__csm")
-    return list(rows.order_by("pk"))
+def _room(now: datetime) -> Postroom:
+    kept = shared().get("room")
+    return kept.at(now) if kept else Postroom.load(now)
 
 
-def _check(reminder: Reminder, recipient: User, room: Postroom) -> bool:
-    found = last_look(reminder, recipient, room)
-    if found.wait_until:
-        reminder.send_on, reminder.message = found.wait_until, None
-        reminder.save(update_fields=["send_on", "message"])
-    elif found.reason:
-        _pass_on(reminder, found.people)
-        reminder.state, reminder.reason = "superseded", found.reason
-        reminder.save(update_fields=["state", "reason"])
-    return found == LastLook()
+def _take_out(reminder: Reminder, look: LastLook) -> None:
+    mine = Reminder.objects.filter(pk=reminder.pk, state="planned")
+    if look.wait_until:
+        mine.update(send_on=look.wait_until, message=None)
+    elif look.reason:
+        _pass_on(reminder, look.people)
+        mine.update(state="superseded", reason=look.reason)
 
 
 def _pass_on(reminder: Reminder, people: Iterable[User]) -> None:
@@ -86,11 +91,10 @@ def _pass_on(reminder: Reminder, people: Iterable[User]) -> None:
 
 def settle(message: Message, now: datetime) -> None:
     """MIL-5: each reminder ends as its mail did; those of a mail that expired wait for the next digest."""
-    waiting = message.reminders.filter(state="planned")
     if message.state in ("sent", "marked"):
-        waiting.update(state="sent", reason="")
-        message.notices.update(told_at=now)
-    elif message.state in ENDS:
+        return desk.mark_sent(message, now=now)
+    waiting = message.reminders.filter(state="planned")
+    if message.state in ENDS:
         waiting.update(state=ENDS[message.state], reason=message.reason[:200])
     elif message.state == "expired":
         waiting.update(message=None)
@@ -125,12 +129,13 @@ class Line:
 def render(message: Message, now: datetime) -> Mail:
     """MIL-4: one mail, ordered as My day, in plain text and HTML made of the same context."""
     today = message.recipient.today(now)
-    reminders = sorted(_reminders(message), key=lambda r: _rank(r.milestone, today))
+    found = shared().pop(("contents", message.pk), None) or desk.contents(message)
+    reminders = sorted(found.reminders, key=lambda r: _rank(r.milestone, today))
     groups: dict[str, list[Line]] = defaultdict(list)
     for reminder in reminders:
         line = _line(reminder.milestone, today)
         groups[line.group].append(line)
-    notices = list(message.notices.select_related("account"))
+    notices = found.notices
     context = {
         "site": settings.SITE_NAME,
         "name": _flat(message.recipient.name),

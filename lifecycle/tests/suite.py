@@ -56,8 +56,9 @@ def unprivileged() -> dict:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """A cluster of our own: on a socket file, without the waits that protect against power cuts."""
+def postgres(**changed: str) -> Iterator[str]:
+    """A cluster of our own: on a socket file, without the waits that protect against power cuts, unless `changed`
+    options say otherwise."""
     binaries, user = postgres_binaries(), unprivileged()
     with tempfile.TemporaryDirectory(prefix="waymark-pg-", ignore_cleanup_errors=True) as folder:
         if user:
@@ -84,6 +85,7 @@ def postgres() -> Iterator[str]:
             "full_page_writes": "off",
             "max_connections": "200",
             "log_min_messages": "fatal",
+            **changed,
         }
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         server = subprocess.Popen(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -16,9 +17,12 @@ from django.db import connection
 from accounts.models import User
 from lifecycle import clock
 from lifecycle.mail.dispatch.handover import FencedError, HandoverError, Reply
+from lifecycle.mail.dispatch.shape import Shape
 from lifecycle.mail.models import Attempt, Bounce, Circuit, Message
 
 SMTP = "smtp"  # the circuit's name
+WHOLE = Shape(Message)
+SEEN = ("claimed_at", "person_address", "person_is_active", "bounces")  # with the claim
 
 CLAIM = """
 UPDATE {message} SET state = 'claimed', claim = %s, attempts = attempts + 1, lease_until = {lease}
@@ -26,7 +30,7 @@ WHERE id = (
     SELECT id FROM {message} WHERE state IN ('due', 'retry') AND not_before <= {now} AND channel = 'mail'
     {more} ORDER BY not_before, id LIMIT 1 {lock}
 ) AND state IN ('due', 'retry')
-RETURNING *, {now} AS claimed_at,
+RETURNING {columns}, {now} AS claimed_at,
     (SELECT email FROM {user} u WHERE u.id = recipient_id) AS person_address,
     (SELECT is_active FROM {user} u WHERE u.id = recipient_id) AS person_is_active,
     (SELECT times FROM {bounce} b WHERE b.address =
@@ -65,13 +69,18 @@ def claim(*, now: datetime | None = None, probe: bool = False, staff_only: bool 
     `person_is_active` of a colleague, and `bounces`, how often its address was refused in a row.
     """
     more = ("" if probe else SERVER_WORKS) + (FOR_STAFF if staff_only else "")
-    skip = connection.features.has_select_for_update_skip_locked
-    words = _words(CLAIM, more=_words(more), lock="FOR UPDATE SKIP LOCKED" if skip else "")
     token, at = secrets.token_hex(16), _now(now)
-    found = Message.objects.raw(words, [token, *_lease(), at, at])
-    message = next(iter(found), None)
-    if message is not None:
-        message.claimed_at = _aware(message.claimed_at)
+    with connection.cursor() as cursor:
+        cursor.execute(_words(CLAIM.replace("{more}", more)), [token, *_lease(), at, at])
+        row = cursor.fetchone()
+    return None if row is None else _message(row)
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    message = WHOLE.row(row[: len(WHOLE)])
+    for name, value in zip(SEEN, row[len(WHOLE) :], strict=True):
+        setattr(message, name, value)
+    message.claimed_at = _aware(message.claimed_at)
     return message
 
 
@@ -105,13 +114,21 @@ def note(
 # --- the same words on both databases
 
 
-def _words(statement: str, **parts: str) -> str:
-    tables = {
-        model.__name__.lower(): connection.ops.quote_name(model._meta.db_table)
+def _words(statement: str) -> str:
+    return _spelled(statement, connection.vendor)
+
+
+@cache
+def _spelled(statement: str, vendor: str) -> str:
+    quote = connection.ops.quote_name
+    parts = {
+        model.__name__.lower(): quote(model._meta.db_table)
         for model in (Attempt, Bounce, Circuit, Message, User)
     }
+    parts["columns"] = WHOLE.columns()
+    parts["lock"] = "FOR UPDATE SKIP LOCKED" if vendor == "postgresql" else ""
     # The server's own clock, read while the statement runs: no process can be paused in between.
-    if connection.vendor == "postgresql":
+    if vendor == "postgresql":
         real = "(SELECT clock_timestamp())"
         clocks = {
             "now": f"COALESCE(%s, {real})",
@@ -120,7 +137,7 @@ def _words(statement: str, **parts: str) -> str:
         }
     else:
         clocks = dict.fromkeys(("now", "real", "lease"), "%s")
-    return statement.format(**tables, **clocks, **parts)
+    return statement.format(**parts, **clocks)
 
 
 def _now(instant: datetime | None) -> Any:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from accounts.models import Cover, Roster, User
+from django.db import connection
+
+from accounts.models import Cover, Roster, Team, User
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.cadence import WorkCalendar
@@ -22,16 +25,25 @@ class Postroom:
     policy: Policy
     roster: Roster
     covers: dict[int, list[Cover]]
+    stamp: tuple[Any, ...] = ()
 
     @classmethod
     def load(cls, now: datetime) -> Postroom:
         today = now.astimezone(UTC).date()
+        stamp = _stamp(today)
         policy = PolicyVersion.in_force(today)
         covers: dict[int, list[Cover]] = defaultdict(list)
         since = today - timedelta(days=policy.reminders.look_back_days + 1)
         for cover in Cover.objects.filter(to_on__gte=since).order_by("pk"):
             covers[cover.user_id].append(cover)
-        return cls(now, policy, Roster.load(), covers)
+        return cls(now, policy, Roster.load(), covers, stamp)
+
+    def at(self, now: datetime) -> Postroom:
+        """The same of another instant: read anew only when people, teams, cover or policy changed meanwhile."""
+        today = now.astimezone(UTC).date()
+        if self.stamp == _stamp(today):
+            return replace(self, now=now)
+        return type(self).load(now)
 
     def calendar(self, milestone: Milestone) -> WorkCalendar:
         account = milestone.account
@@ -77,3 +89,25 @@ class Postroom:
     def morning(self, person: User, on: date) -> datetime:
         """MIL-4: when that person's mail of that day leaves."""
         return send_at(on, hour=person.mail_hour(self.policy), zone=person.zone)
+
+
+# Every change of a person or a team raises its version, and a policy never changes.
+STAMP = """
+SELECT (SELECT count(*) || ':' || sum(version) || ':' || max(id) FROM {user}),
+    (SELECT count(*) || ':' || sum(version) || ':' || max(id) FROM {team}),
+    (SELECT max(number) FROM {policyversion} WHERE effective_on <= %s),
+    (SELECT {joined} FROM {cover} WHERE to_on >= %s)
+"""
+ONE_COVER = "id || ':' || user_id || ':' || substitute_id || ':' || from_on || ':' || to_on"
+
+
+def _stamp(today: date) -> tuple[Any, ...]:
+    """What differs when anything that a postroom holds does; far cheaper than reading it."""
+    tables = {
+        model.__name__.lower(): connection.ops.quote_name(model._meta.db_table)
+        for model in (User, Team, Cover, PolicyVersion)
+    }
+    function = "string_agg({}, ',')" if connection.vendor == "postgresql" else "group_concat({})"
+    with connection.cursor() as cursor:
+        cursor.execute(STAMP.format(**tables, joined=function.format(ONE_COVER)), [today, today])
+        return cursor.fetchone()
