@@ -89,7 +89,7 @@ def retry(pk: int, *, by: User, now: datetime) -> Message:
     """Send it now: the same mail under the same Message-ID, with all its tries anew where it had ended.
     Raises Refused where there is nothing to retry."""
     with _acting("retry", pk, by=by, now=now) as act:
-        if act.is_due:
+        if act.is_due and not (act.message.state == "retry" and act.message.not_before <= now):
             _refuse_unsendable(act.message)
             Bounce.forgive(act.message.address)  # a person says that it is right
             anew = {} if act.message.state == "retry" else {"state": "due", **_anew(act.message, now=now)}

@@ -171,7 +171,7 @@ def _frozen(raw: bytes, viewer: User, *, now: datetime) -> Written:
     mail = message_from_bytes(raw, policy=policy.default)
     body = mail.get_body(("plain", "html"))
     names = ("From", "To", "Cc", "Reply-To")
-    written_at = words.since(mail["Date"].datetime, now=now, zone=viewer.zone)
+    written_at = words.dated(mail["Date"].datetime, now=now, zone=viewer.zone)
     return Written(
         subject=str(mail["Subject"]),
         text=body.get_content() if body else "",
@@ -245,7 +245,8 @@ def _actions(message: Message, viewer: User, *, unsent: bool) -> list[Action]:
         Action("mark", "Mark as sent", "It reached them another way. What it carries counts as sent."),
         Action("cancel", "Cancel", "It is not sent, and says so here with your name."),
     ]
-    return [action for action in offered if _makes_sense(action.verb, message, unsent=unsent)]
+    sensible = [action for action in offered if _makes_sense(action.verb, message, unsent=unsent)]
+    return sorted(sensible, key=lambda action: not action.main)
 
 
 def _makes_sense(verb: str, message: Message, *, unsent: bool) -> bool:

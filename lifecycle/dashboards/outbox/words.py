@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from math import ceil
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -56,7 +57,7 @@ REPLIES = (  # the first that fits
     ),
     Meaning(
         "Mailbox is full: {address}",
-        r"[12]\.2",
+        r"2\.2",
         r"quota|mailbox (is )?full|insufficient (system )?storage",
     ),
     Meaning(
@@ -176,7 +177,7 @@ def is_going(message: Message, *, now: datetime) -> bool:
 def state(message: Message, *, now: datetime) -> tuple[str, str]:
     """The shape and the word of where it stands."""
     if is_going(message, now=now):
-        return "progress", f"Sending in {(message.not_before - now).seconds + 1} s"
+        return "progress", f"Sending in {ceil((message.not_before - now).total_seconds())} s"
     shape, word = STATES[message.state]
     return shape, f"{word}, maybe twice" if message.uncertain and message.state == "sent" else word
 
@@ -213,8 +214,13 @@ def at(instant: datetime, *, now: datetime, zone: ZoneInfo) -> str:
 def since(instant: datetime, *, now: datetime, zone: ZoneInfo) -> str:
     """The same after "since": "9:12 AM", or with its day."""
     local, today = instant.astimezone(zone), now.astimezone(zone).date()
-    day = "" if local.date() == today else f"{day_words(local.date(), today)}, "
-    return f"{day}{time_words(local)}"
+    return time_words(local) if local.date() == today else dated(instant, now=now, zone=zone)
+
+
+def dated(instant: datetime, *, now: datetime, zone: ZoneInfo) -> str:
+    """An instant with its day, in the viewer's zone: "Sun, Nov 22, 9:12 AM"."""
+    local, today = instant.astimezone(zone), now.astimezone(zone).date()
+    return f"{day_words(local.date(), today)}, {time_words(local)}"
 
 
 def masked(text: str) -> str:

@@ -267,9 +267,11 @@ class Planning:
         return self._slot(tomorrows, DIGEST, person, self.room.morning(person, today + ONE_DAY))
 
     def _is_free(self, key: str) -> bool:
-        """Not made yet, waiting still, or cancelled because nothing was left to say."""
+        """Not made yet, waiting still, or cancelled before a word of it left."""
         message = self.slots.get(key)
-        return message is None or message.is_joinable or message.state == "cancelled"
+        if message is None or message.is_joinable:
+            return True
+        return message.state == "cancelled" and message.raw is None
 
     def _slot(self, key: str, kind: str, person: User, not_before: datetime) -> Message:
         message = self.slots.get(key)
