@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("dedup", models.CharField(max_length=200, unique=True)),
+                ("dedup", models.CharField(max_length=200)),
                 ("kind", models.CharField(max_length=30)),
                 (
                     "channel",
@@ -131,6 +131,7 @@ class Migration(migrations.Migration):
                     "recipient",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="messages",
@@ -141,6 +142,7 @@ class Migration(migrations.Migration):
                     "account",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="messages",
@@ -194,11 +196,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(fields=["recipient", "-id"], name="message_by_recipient"),
+            index=models.Index(
+                condition=models.Q(("recipient", None), _negated=True),
+                fields=["recipient", "-id"],
+                name="message_by_recipient",
+            ),
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(fields=["account", "-id"], name="message_by_account"),
+            index=models.Index(
+                condition=models.Q(("account", None), _negated=True),
+                fields=["account", "-id"],
+                name="message_by_account",
+            ),
         ),
         migrations.AddIndex(
             model_name="message",
@@ -229,6 +239,10 @@ class Migration(migrations.Migration):
                 fields=["started_at"],
                 name="attempt_broken_off",
             ),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.UniqueConstraint(fields=("dedup",), name="one_message_a_key"),
         ),
         migrations.AddConstraint(
             model_name="message",

@@ -82,10 +82,17 @@ class Migration(migrations.Migration):
             name="draft",
             field=models.ForeignKey(
                 blank=True,
+                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="messages",
                 to="mail.draft",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("draft", None), _negated=True), fields=["draft"], name="message_by_draft"
             ),
         ),
         migrations.CreateModel(
