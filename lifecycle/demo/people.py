@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 
 from django.contrib.auth.hashers import make_password
 
 from accounts.models import Team, User
 from lifecycle.change import change
+from lifecycle.mail.models import Link
+from onboarding.models import Forum
 
 PASSWORD = "waymark demo 2026"  # noqa: S105 - public on purpose: invented data only
 EAST, WEST = "East", "West"
@@ -34,6 +36,16 @@ PEOPLE = (
     ("viewer", "Casper Dahl", "viewer", "", None, NEW_YORK),
     ("admin", "Rowan Achterberg", "admin", "", None, NEW_YORK),
 )
+LINKS = {
+    "presentation_link": "https://library.example.com/smb-presentation",
+    "launch_kit_link": "https://library.example.com/launch-kit",
+    "policy_manuals_link": "https://library.example.com/policy-manuals",
+    "overview_videos_link": "https://library.example.com/overview-videos",
+    "forum_link": "https://meet.example.com/open-forum",
+    "support_email": "support@example.com",
+    "support_phone": "+1 555 010 0199",
+    "support_hours": "Mon to Fri, 8 AM to 6 PM Central",
+}
 LEADS = {EAST: "joss", WEST: "maren"}
 
 
@@ -48,9 +60,20 @@ def make_people(*, now: datetime) -> dict[str, User]:
             user = User.objects.filter(email=email).first() or User(email=email)
             user.name, user.role, user.pool, user.time_zone = name, role, pool, zone
             user.team, user.password = teams.get(team), password
+            user.booking_url = f"https://book.example.com/{key}" if role == "csm" else ""
             user.save()
             people[key] = user
         for name, team in teams.items():
             team.lead, team.manager, team.country = people[LEADS[name]], people["manager"], "US"
             team.save()
     return people
+
+
+def furnish(people: dict[str, User], *, now: datetime) -> None:
+    """What CS Ops keep for everybody: the links that letters mention, and a year of Open Forums."""
+    with change(None, by=people["ops"], via="page", now=now):
+        for key, value in LINKS.items():
+            link = Link.objects.filter(key=key).first() or Link(key=key)
+            link.value = value
+            link.save()
+        Forum.plan_series(people["kofi"], time(11), today=now.date())

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from accounts.models import Account
 from lifecycle.demo.book import customers
-from lifecycle.demo.people import make_people
+from lifecycle.demo.people import furnish, make_people
 from lifecycle.demo.stories import SNAPSHOT_DAYS, Deed, Play, Story, take_snapshots
 from lifecycle.milestones.models import Notice
 
@@ -170,5 +170,6 @@ def tell(number: int, *, now: datetime) -> None:
             Deed(at, None, "api", None, lambda _, now, __, days=days: take_snapshots(stories, days, now))
         )
     play.run()
+    furnish(people, now=now)
     # Long ago told: nobody's first digest should be a history lesson.
     Notice.objects.filter(created_at__lt=now - timedelta(days=1)).delete()

@@ -192,8 +192,9 @@ class Story:
                 held = {"completed_on": on, "participants": CONTACTS[self.number % len(CONTACTS)]}
                 session.record({**held, "recording_confirmed": True, "recap_sent_at": now}, today=today)
             if completed:
+                told = {"manuals_told_on": days[-1], "completed_mail_sent_at": now} if account.is_smb else {}
                 Onboarding.objects.get(account=account).record(
-                    {"training_completed_on": days[-1]}, today=today
+                    {"training_completed_on": days[-1], **told}, today=today
                 )
 
         self.do(self.at(days[-1], 16), act)
