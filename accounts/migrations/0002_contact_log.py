@@ -6,69 +6,206 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='account',
-            name='last_contact_on',
+            model_name="account",
+            name="last_contact_on",
             field=models.DateField(editable=False, null=True),
         ),
         migrations.CreateModel(
-            name='Opportunity',
+            name="Opportunity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('added_users', 'Added users'), ('module', 'Module'), ('service_level', 'Service level'), ('other', 'Other')], max_length=13)),
-                ('state', models.CharField(choices=[('surfaced', 'Surfaced'), ('demo', 'Demo'), ('negotiation', 'Negotiation'), ('won', 'Won'), ('lost', 'Lost')], default='surfaced', max_length=11)),
-                ('text', models.TextField(blank=True, max_length=20000)),
-                ('demo_on', models.DateField(blank=True, null=True)),
-                ('surfaced_on', models.DateField()),
-                ('rsm_told_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False, null=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.account')),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("added_users", "Added users"),
+                            ("module", "Module"),
+                            ("service_level", "Service level"),
+                            ("other", "Other"),
+                        ],
+                        max_length=13,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("surfaced", "Surfaced"),
+                            ("demo", "Demo"),
+                            ("negotiation", "Negotiation"),
+                            ("won", "Won"),
+                            ("lost", "Lost"),
+                        ],
+                        default="surfaced",
+                        max_length=11,
+                    ),
+                ),
+                ("text", models.TextField(blank=True, max_length=20000)),
+                ("demo_on", models.DateField(blank=True, null=True)),
+                ("surfaced_on", models.DateField()),
+                ("rsm_told_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False, null=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="%(class)ss",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'opportunities',
-                'ordering': ('-surfaced_on', '-id'),
-                'abstract': False,
-                'base_manager_name': 'objects',
+                "verbose_name_plural": "opportunities",
+                "ordering": ("-surfaced_on", "-id"),
+                "abstract": False,
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='Activity',
+            name="Activity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('call', 'Call'), ('email', 'Email'), ('meeting', 'Meeting'), ('note', 'Note'), ('bug', 'Bug'), ('workflow', 'Workflow error'), ('improvement', 'Improvement wish'), ('upsell', 'Upsell'), ('request', 'Request')], max_length=11)),
-                ('happened_at', models.DateTimeField()),
-                ('text', models.TextField(max_length=20000)),
-                ('follow_up_on', models.DateField(blank=True, null=True)),
-                ('ticket_url', models.URLField(blank=True, max_length=500)),
-                ('noted_at', models.DateTimeField(editable=False, null=True)),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('pinned_at', models.DateTimeField(blank=True, null=True)),
-                ('edited_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('removed_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(editable=False, null=True)),
-                ('updated_at', models.DateTimeField(editable=False, null=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('about', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='notes', to='accounts.activity')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.account')),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='activities', to=settings.AUTH_USER_MODEL)),
-                ('contact', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='activities', to='accounts.contact')),
-                ('edited_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("call", "Call"),
+                            ("email", "Email"),
+                            ("meeting", "Meeting"),
+                            ("note", "Note"),
+                            ("bug", "Bug"),
+                            ("workflow", "Workflow error"),
+                            ("improvement", "Improvement wish"),
+                            ("upsell", "Upsell"),
+                            ("request", "Request"),
+                        ],
+                        max_length=11,
+                    ),
+                ),
+                ("happened_at", models.DateTimeField()),
+                ("text", models.TextField(max_length=20000)),
+                ("follow_up_on", models.DateField(blank=True, null=True)),
+                ("ticket_url", models.URLField(blank=True, max_length=500)),
+                ("noted_at", models.DateTimeField(editable=False, null=True)),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                ("pinned_at", models.DateTimeField(blank=True, null=True)),
+                ("edited_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("removed_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("created_at", models.DateTimeField(editable=False, null=True)),
+                ("updated_at", models.DateTimeField(editable=False, null=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "about",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notes",
+                        to="accounts.activity",
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="%(class)ss",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="activities",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="activities",
+                        to="accounts.contact",
+                    ),
+                ),
+                (
+                    "edited_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-happened_at', '-id'),
-                'abstract': False,
-                'base_manager_name': 'objects',
-                'indexes': [models.Index(fields=['account', '-happened_at', '-id'], name='activity_by_account'), models.Index(condition=models.Q(('removed_at', None), models.Q(('follow_up_on__isnull', False), ('kind__in', ('bug', 'workflow', 'improvement')), _connector='OR')), fields=['account'], name='activity_that_asks')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('kind', 'bug'), models.Q(('resolved_at', None), ('ticket_url', '')), _connector='OR'), name='only_bugs_have_tickets'), models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), ('removed_at__isnull', False), _connector='OR'), name='activity_says')],
+                "ordering": ("-happened_at", "-id"),
+                "abstract": False,
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["account", "-happened_at", "-id"], name="activity_by_account"),
+                    models.Index(
+                        condition=models.Q(
+                            ("removed_at", None),
+                            models.Q(
+                                ("follow_up_on__isnull", False),
+                                ("kind__in", ("bug", "workflow", "improvement")),
+                                _connector="OR",
+                            ),
+                        ),
+                        fields=["account"],
+                        name="activity_that_asks",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("kind", "bug"),
+                            models.Q(("resolved_at", None), ("ticket_url", "")),
+                            _connector="OR",
+                        ),
+                        name="only_bugs_have_tickets",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("text", ""), _negated=True),
+                            ("removed_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="activity_says",
+                    ),
+                ],
             },
         ),
     ]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from accounts.models import Account, Contact, Team, User
+from accounts.models import Account, Activity, Contact, Opportunity, Team, User
 from lifecycle import clock
 from lifecycle.change import change
 from onboarding.models import Onboarding, TrainingSession
@@ -106,6 +106,24 @@ def make_contact(account: Account, name: str = "Dana Whitfield", **more: Any) ->
         contact = Contact(account=work.account)
         contact.record({"name": name, "email": "dana@customer.example", "is_main": True, **more})
     return contact
+
+
+def make_activity(account: Account, text: str = "They like it.", **more: Any) -> Activity:
+    """One entry of the contact log, a call of now unless said otherwise; freshly read."""
+    now, by = more.pop("now", None) or clock.now(), more.pop("by", None)
+    with change(account, by=by, via="page", now=now) as work:
+        activity = Activity(account=work.account)
+        activity.record({"kind": "call", "happened_at": now, "text": text, **more}, by=by, now=now)
+    return Activity.objects.select_related("account").get(pk=activity.pk)
+
+
+def make_opportunity(account: Account, kind: str = "module", **more: Any) -> Opportunity:
+    """Something more the customer might want; freshly read."""
+    now, by = more.pop("now", None) or clock.now(), more.pop("by", None)
+    with change(account, by=by, via="page", now=now) as work:
+        row = Opportunity(account=work.account)
+        row.record({"kind": kind, **more}, by=by, now=now, today=work.today(work.account))
+    return Opportunity.objects.select_related("account").get(pk=row.pk)
 
 
 def complete_onboarding(

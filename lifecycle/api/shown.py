@@ -14,6 +14,8 @@ BATCH = 2000
 SERIALIZERS = {
     "account": "accounts.api.accounts.AccountSerializer",
     "contact": "accounts.api.contacts.ContactSerializer",
+    "activity": "accounts.api.activities.ActivitySerializer",
+    "opportunity": "accounts.api.opportunities.OpportunitySerializer",
     "user": "lifecycle.api.users.UserSerializer",
     "onboarding": "onboarding.api.OnboardingSerializer",
     "training-session": "onboarding.api.TrainingSessionSerializer",

@@ -6,7 +6,9 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.accounts import AccountViewSet
+from accounts.api.activities import ActivityViewSet
 from accounts.api.contacts import ContactViewSet
+from accounts.api.opportunities import OpportunityViewSet
 from adoption.api import AdoptionViewSet, CheckInViewSet, StageViewSet
 from lifecycle.api.schema import Docs, Schema
 from lifecycle.api.users import UserViewSet
@@ -19,6 +21,8 @@ from onboarding.api import OnboardingViewSet, TrainingSessionViewSet
 router = SimpleRouter()
 router.register("accounts", AccountViewSet, "account")
 router.register("contacts", ContactViewSet, "contact")
+router.register("activities", ActivityViewSet, "activity")
+router.register("opportunities", OpportunityViewSet, "opportunity")
 router.register("onboardings", OnboardingViewSet, "onboarding")
 router.register("training-sessions", TrainingSessionViewSet, "training-session")
 router.register("adoptions", AdoptionViewSet, "adoption")

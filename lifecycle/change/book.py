@@ -174,6 +174,13 @@ class Book:
     def save_accounts(self) -> None:
         """Write what the steps computed, where it differs."""
         Account.objects.bulk_update(self.accounts.values(), COMPUTED)
+        # The last contact is no news to the log: written apart where nothing else moved.
+        spoken: dict[date | None, list[int]] = defaultdict(list)
+        for account in self.accounts.values():
+            if account.last_contact_on != account.remembered("last_contact_on"):
+                spoken[account.last_contact_on].append(account.pk)
+        for day, ids in spoken.items():
+            Account.objects.naming(ids).filter(pk__in=ids).update(last_contact_on=day)
 
 
 COMPUTED = ("segment", "pool", "reasons", "policy", "phase", "csm", "onboarded_by", "last_contact_on")

@@ -4,7 +4,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.tests.factories import complete_onboarding, make_account, make_accounts, make_contact
+from accounts.tests.factories import (
+    complete_onboarding,
+    make_account,
+    make_accounts,
+    make_activity,
+    make_contact,
+    make_opportunity,
+)
 from lifecycle.api.tests.calling import NOW
 from lifecycle.change import change_many
 from lifecycle.events.models import Event, EventSeq
@@ -13,6 +20,8 @@ from lifecycle.events.models import Event, EventSeq
 COUNTS = {
     "accounts": 1,
     "contacts": 1,
+    "activities": 1,
+    "opportunities": 1,
     "onboardings": 2,  # and the objectives
     "training-sessions": 1,
     "adoptions": 6,  # and stages, checklists, check-ins, people, teams
@@ -31,6 +40,8 @@ def grow(people, number):
     with change_many([account.pk for account in accounts], by=None, via="task", now=NOW):
         for account in accounts:
             make_contact(account)
+            make_activity(account, by=people.alice)
+            make_opportunity(account, by=people.alice)
             complete_onboarding(account, on=NOW.date(), call_on=NOW.date())
     # Inside a test's transaction nothing has settled, so that no publisher would number it.
     EventSeq.objects.bulk_create([EventSeq(event=event) for event in Event.objects.filter(numbered=None)])

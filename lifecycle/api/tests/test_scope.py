@@ -5,7 +5,13 @@ import json
 import pytest
 
 from accounts.models import Account
-from accounts.tests.factories import complete_onboarding, make_account, make_contact
+from accounts.tests.factories import (
+    complete_onboarding,
+    make_account,
+    make_activity,
+    make_contact,
+    make_opportunity,
+)
 from adoption.models import CheckIn, Stage
 from lifecycle.api.tests.calling import NOW, settled
 from lifecycle.change import change
@@ -22,6 +28,8 @@ def account(people):
         external_id=f"{CANARY}-1", rsm_name=CANARY,
     )  # fmt: skip
     make_contact(account, name=f"{CANARY} Smith")
+    make_activity(account, f"{CANARY} said so")
+    make_opportunity(account, text=f"{CANARY} asked")
     return complete_onboarding(account, on=NOW.date(), call_on=NOW.date())
 
 
@@ -30,6 +38,8 @@ def paths(account):
     found = {
         "accounts": account.pk,
         "contacts": account.contacts.get().pk,
+        "activities": account.activitys.get().pk,
+        "opportunities": account.opportunitys.get().pk,
         "onboardings": Onboarding.objects.get(account=account).pk,
         "training-sessions": TrainingSession.objects.filter(account=account)[0].pk,
         "adoptions": account.adoptions.get().pk,
