@@ -53,7 +53,7 @@ class Site:
         self.cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
         self.token = ApiToken.issue(user, scope="write", now=clock.now(), days=1)
         deadline = time.monotonic() + PATIENCE
-        while self.get("/livez").status != 200:
+        while self.ask("GET", "/livez").status != 200:
             assert time.monotonic() < deadline, self.process.output[-2000:]
             time.sleep(0.1)
 
@@ -78,6 +78,19 @@ class Site:
         cookie = f"{self.cookie}; {settings.CSRF_COOKIE_NAME}={CSRF}"
         told = {"Cookie": cookie, "X-CSRFToken": CSRF, "Content-Type": "application/x-www-form-urlencoded"}
         return self.ask("POST", path, urlencode(form or {}), **told)
+
+    def upload(self, path: str, size: int) -> Answer:
+        """A file of that many bytes in a form."""
+        mark = "-" * 20
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+        body = head.encode() + b"x" * size + f"\r\n--{mark}--\r\n".encode()
+        cookie = f"{self.cookie}; {settings.CSRF_COOKIE_NAME}={CSRF}"
+        told = {
+            "Cookie": cookie,
+            "X-CSRFToken": CSRF,
+            "Content-Type": f"multipart/form-data; boundary={mark}",
+        }
+        return self.ask("POST", path, body, **told)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         """By the API's token."""

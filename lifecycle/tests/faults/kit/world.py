@@ -151,6 +151,11 @@ class World:
         """Let the pauses before the next tries be over."""
         Message.objects.filter(state="retry").update(not_before=clock.now())
 
+    def call_off(self) -> None:
+        """Let what waits be wanted no more."""
+        waiting = Message.objects.filter(state__in=("due", "retry"))
+        waiting.update(state="cancelled", reason="Called off by the test.")
+
     def settle(self, seconds: float = 60) -> None:
         """Wait until every message reached an end."""
         deadline = time.monotonic() + seconds
