@@ -13,8 +13,10 @@ from django.db.models import Count, Exists, F, Model, OuterRef, Q
 
 from accounts.models import Account
 from lifecycle.change import change_many
+from lifecycle.events.models import Event
 from lifecycle.events.seal import Head, audit_verify
 from lifecycle.mail.models import Attempt, Message, ServiceBeat
+from lifecycle.mail.outbox import RESOURCE
 from lifecycle.milestones import planner
 from lifecycle.milestones.models import Milestone, Reminder
 
@@ -25,6 +27,7 @@ ACCEPTED = (200, 299)
 ENDED = ("sent", "marked", "held", "dead", "cancelled", "expired", "suppressed")
 TAKEN = ("sent", "sent after all")  # outcomes: the server took it
 HANDED_OVER = (*TAKEN, "unknown")
+SENT_BY_HAND = ("message.retried", "message.readdressed")
 
 
 def check(now: datetime, *, heads: Iterable[Head] = ()) -> list[str]:
@@ -35,6 +38,7 @@ def check(now: datetime, *, heads: Iterable[Head] = ()) -> list[str]:
         unproven_mail,
         doubles,
         unmarked_repeats,
+        repeats_nobody_asked_for,
         overdue_leases,
     )
     return [*(problem for one in checks for problem in one(now)), *audit_verify(heads)]
@@ -88,15 +92,24 @@ def _repeated(model: type[Model], key: tuple[str, ...]) -> Iterator[dict[str, ob
 
 
 def unmarked_repeats(now: datetime) -> Iterator[str]:
-    """I4: what may have gone out twice says so."""
-    sure = Message.objects.filter(channel="mail", uncertain=False)
-    tries = Count("history__n", distinct=True, filter=Q(history__outcome__in=HANDED_OVER))
-    for row in sure.annotate(tries=tries).filter(tries__gt=1):
-        yield f"I4: message {row.pk} was handed over {row.tries} times and is not marked uncertain"
-    answered = Attempt.objects.filter(message=OuterRef("message"), n=OuterRef("n"), outcome__in=TAKEN)
-    unknown = Attempt.objects.filter(~Exists(answered), outcome="unknown", message__in=sure)
-    for message_id in unknown.order_by().values_list("message", flat=True).distinct():
-        yield f"I4: nobody knows whether message {message_id} arrived, and it is not marked uncertain"
+    """I4: what may have gone out twice, or not at all, says so."""
+    given = Attempt.objects.filter(outcome__in=HANDED_OVER, message__channel="mail", message__uncertain=False)
+    unknown = Count("pk", filter=Q(outcome="unknown"))
+    each = given.order_by().values_list("message").annotate(unknown=unknown, times=Count("pk"))
+    for message_id, _, times in each.filter(Q(unknown__gt=0) | Q(times__gt=1)):
+        yield f"I4: message {message_id} was handed over {times} times or in doubt, and is not marked uncertain"
+
+
+def repeats_nobody_asked_for(now: datetime) -> Iterator[str]:
+    """I4: a customer's mail is handed over again only when a person said so."""
+    given = Attempt.objects.filter(outcome__in=HANDED_OVER, message__audience="customer")
+    tries = given.order_by().values_list("message").annotate(tries=Count("n", distinct=True))
+    repeated = dict(tries.filter(tries__gt=1))
+    asked = Event.objects.filter(object_type=RESOURCE, type__in=SENT_BY_HAND, object_id__in=repeated)
+    words = dict(asked.order_by().values_list("object_id").annotate(times=Count("pk")))
+    for message_id, times in repeated.items():
+        if times > 1 + words.get(message_id, 0):
+            yield f"I4: message {message_id} was handed over to a customer {times} times, and nobody asked for it"
 
 
 def overdue_leases(now: datetime) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from allauth.account.views import login
 from django.urls import include, path, register_converter
 
-from lifecycle.dashboards import health
+from lifecycle.dashboards import health, metrics
 from lifecycle.dashboards.access import IdConverter
 
 register_converter(IdConverter, "id")
@@ -11,6 +11,7 @@ register_converter(IdConverter, "id")
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("healthz", health.healthz, name="healthz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("api/", include("lifecycle.api.urls")),
     path("auth/", include("allauth.urls")),
     path("sign-in/", login, name="sign-in"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.authentication import SessionAuthentication as DrfSessionAuthentication
@@ -18,15 +19,21 @@ from lifecycle.api.models import ApiToken
 WORKING_ROLES = ("csm", *DECIDING_ROLES)
 
 
+def bearer(request: Request | HttpRequest) -> str | None:
+    """What `Authorization: Bearer <token>` shows; None without it."""
+    kind, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
 class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer <token>`."""
 
     def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
-        kind, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
-        if kind.lower() != "bearer":
+        token = bearer(request)
+        if token is None:
             return None
         now = clock.now()
-        found = ApiToken.of(token.strip(), now=now)
+        found = ApiToken.of(token, now=now)
         if found is None:
             raise AuthenticationFailed("This token is unknown, expired or revoked.")
         found.used(now=now)

@@ -67,11 +67,12 @@ class Command(BaseCommand):
 
     def work(self):
         now = clock.now()
+        drift = clock.drift(now)
         dispatch.reap(now=now)
         if not self.recent(planner.PLANNER, 2 * PLAN_EVERY, now=now):
             planner.plan(now)
         if not self.recent(DISPATCHER, BEAT_EVERY, now=now):
-            ServiceBeat.mark(DISPATCHER, now=now)
+            ServiceBeat.mark(DISPATCHER, now=now, drift=drift)
         if time.monotonic() >= self.seal_at:
             self.seal_at = time.monotonic() + SEAL_SECONDS
             seal.seal(now=now)

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import http.client
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -124,6 +125,11 @@ class Command(BaseCommand):
         web = [python, "-m", "gunicorn", "lifecycle.wsgi", "--bind", f"fd://{listener.fileno()}"]
         web += ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--timeout", "60"]
         web += ["--graceful-timeout", "5", "--no-control-socket"]
+        if settings.METRICS:
+            folder = settings.VAR_DIR / "metrics"
+            shutil.rmtree(folder, ignore_errors=True)  # what earlier processes counted
+            folder.mkdir()
+            web += ["--env", f"PROMETHEUS_MULTIPROC_DIR={folder}"]
         supervisor.add(Child("web", web, pass_fds=(listener.fileno(),)))
         worker = [*celery, "worker", "--concurrency", "1", "--loglevel", "INFO", *quiet]
         # Its broker ends in the same instant, and it would wait for it: rows are the queue, so nothing is lost.
