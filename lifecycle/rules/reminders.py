@@ -100,12 +100,12 @@ class Case:
     `leaves`: when its mail leaves, or would have. `state` is its row's, "" where there is none; `why` says for a
     superseded one: newer, closed, not_theirs, inactive, moved; `by_hand`: a person held it, skipped it or sent it
     early. `mail` is the state of the mail it is in, `at_once` whether that leaves by itself; `mail_on` and
-    `came_on` are the local days of the digest and of the row's appearance. `closed_at` is the duty's end.
+    `came_on` are the local days of the digest and of the row's coming, where that came after the hour of the
+    day. `closed_at` is the duty's end.
     """
 
     now: datetime
     leaves: datetime
-    appeared_at: datetime
     look_back_days: int
     closed_at: datetime | None = None
     cancelled: bool = False
@@ -190,8 +190,11 @@ def _waited(case: Case) -> bool:
 
 
 def _never_planned(case: Case) -> Answer:
-    if case.leaves < case.appeared_at - timedelta(days=case.look_back_days):
+    end = case.closed_at or case.now
+    if case.leaves < end - timedelta(days=case.look_back_days):
         return Answer("too_old", "MIL-3")
+    if case.closed_at is not None and case.leaves <= end:
+        return Answer("missed", "MIL-7")
     if case.closed_at is not None:
         return Answer("cancelled_first" if case.cancelled else "done_first", "MIL-5")
     if case.leaves > case.now:

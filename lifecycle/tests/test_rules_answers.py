@@ -28,7 +28,6 @@ TUESDAY, WEDNESDAY = date(2026, 9, 15), date(2026, 9, 16)
 CAME = Case(
     now=NOW,
     leaves=NOW - timedelta(hours=2),
-    appeared_at=NOW - timedelta(days=10),
     look_back_days=30,
     came_on=TUESDAY,
 )
@@ -72,12 +71,14 @@ LEFT_OUT = replace(CAME, state="superseded")
         (AHEAD, "not_due", "MIL-3"),
         (replace(AHEAD, snoozed=True), "snoozed", "MIL-5"),
         (CAME, "next_look", "MIL-5"),
-        (replace(CAME, closed_at=NOW), "done_first", "MIL-5"),
+        (replace(CAME, closed_at=NOW), "missed", "MIL-7"),
+        (replace(CAME, closed_at=CAME.leaves), "missed", "MIL-7"),
+        (replace(CAME, closed_at=CAME.leaves - timedelta(seconds=1)), "done_first", "MIL-5"),
         (replace(AHEAD, closed_at=NOW), "done_first", "MIL-5"),
         (replace(AHEAD, closed_at=NOW, cancelled=True), "cancelled_first", "MIL-5"),
-        (replace(CAME, leaves=CAME.appeared_at - timedelta(days=30)), "next_look", "MIL-5"),
-        (replace(CAME, leaves=CAME.appeared_at - timedelta(days=30, seconds=1)), "too_old", "MIL-3"),
-        (replace(CAME, leaves=CAME.appeared_at - timedelta(days=31), closed_at=NOW), "too_old", "MIL-3"),
+        (replace(CAME, leaves=NOW - timedelta(days=30)), "next_look", "MIL-5"),
+        (replace(CAME, leaves=NOW - timedelta(days=30, seconds=1)), "too_old", "MIL-3"),
+        (replace(CAME, leaves=NOW - timedelta(days=31), closed_at=NOW), "too_old", "MIL-3"),
     ],
 )
 def test_mil_5_each_case_has_its_answer_and_its_rule(case, code, rule):

@@ -227,6 +227,8 @@ class Planning:
     def causers(self, reminders: Iterable[Reminder]) -> dict[int, int | None]:
         """MIL-4: for duties that may leave at once, who caused them: that person is not told at once."""
         ids = [r.milestone_id for r in reminders if r.milestone.kind in IMMEDIATE_KINDS and r.occasion == DAY]
+        if not ids:
+            return {}
         caused: dict[int, int | None] = dict.fromkeys(ids)
         events = Event.objects.filter(object_type=Milestone.resource, object_id__in=ids).order_by("pk")
         caused.update(events.values_list("object_id", "actor_id"))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, date, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
@@ -25,6 +25,7 @@ from lifecycle.milestones.models import Milestone, Notice, Reminder
 from lifecycle.milestones.planner.bundling import LastLook, Planning, last_look
 from lifecycle.milestones.planner.postroom import Postroom
 from lifecycle.rules.duties.forums import invitation, owed_between
+from lifecycle.rules.reminders import Occasion
 from onboarding.models import Forum
 
 DAYS = 30
@@ -60,9 +61,10 @@ def forecast(accounts: Iterable[int], *, room: Postroom, days: int = DAYS) -> li
     ids = set(accounts)
     until = room.now + timedelta(days=days)
     first = _Run.ahead(ids, room=room, until=until)
-    if not first.unsure:
+    others = set(accounts_of(first.unsure, room)) - ids if first.unsure else set()
+    if not others:
         return first.lines
-    wider = _Run.ahead(ids | set(accounts_of(first.unsure, room)), room=room, until=until)
+    wider = _Run.ahead(ids | others, room=room, until=until)
     return [line for line in wider.lines if line.milestone.account_id in {*ids, None}]
 
 
@@ -74,6 +76,26 @@ def accounts_of(people: Iterable[int], room: Postroom) -> list[int]:
     owned = Q(milestones__status="open", milestones__owner__in=wanted)
     found = Account.objects.open().filter(Q(csm__in=wanted | led) | owned)
     return list(found.order_by("pk").values_list("pk", flat=True).distinct())
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory(Postroom):
+    """A postroom that answers each question once: a run asks the same again at every look."""
+
+    mornings: dict[tuple[int, date], datetime] = field(default_factory=dict)
+    names: dict[tuple[int, str, date], list[User]] = field(default_factory=dict)
+
+    def morning(self, person: User, on: date) -> datetime:
+        key = (person.pk, on)
+        if key not in self.mornings:
+            self.mornings[key] = Postroom.morning(self, person, on)
+        return self.mornings[key]
+
+    def recipients(self, milestone: Milestone, occasion: Occasion, on: date) -> list[User]:
+        key = (id(milestone), occasion.name, on)
+        if key not in self.names:
+            self.names[key] = Postroom.recipients(self, milestone, occasion, on)
+        return self.names[key]
 
 
 @dataclass
@@ -105,7 +127,8 @@ class _Run:
             by=None,
             ledger=Ledger(room.now),
         )
-        run = cls(room, until, book, Foresight(book))
+        known = {each.name: getattr(room, each.name) for each in fields(Postroom)}
+        run = cls(_Memory(**known), until, book, Foresight(book))
         run.begin()
         while run.agenda and run.agenda[0][0] <= until:
             run.sweep(max(run.agenda[0][0], room.now))
@@ -185,6 +208,7 @@ class _Run:
         opened = self._look_again([row for row in due if isinstance(row, Account)], now)
         opened += [row for forum in due if isinstance(forum, Forum) for row in self._invite(forum, now)]
         for row in opened:
+            row.created_at = row.created_at or now
             if row.remind_at and row.remind_at > now:
                 self.at(row.remind_at, row)
             elif row.remind_at:
