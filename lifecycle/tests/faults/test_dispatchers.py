@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from lifecycle.mail.models import Attempt, Message
-from lifecycle.tests.faults.kit import Victim, World, scaled
+from lifecycle.tests.faults.kit import LEASE_SECONDS, Victim, World, scaled
 from lifecycle.tests.servers import eventually
 
 pytestmark = [pytest.mark.fault, pytest.mark.sqlite_only]
@@ -20,6 +20,7 @@ SMALL = pytest.mark.fault_small
 AUDIENCES = pytest.mark.parametrize("audience", ["staff", "customer"], ids=["resend", "hold"])
 DELAY = 0.015  # of the sink before its final 250
 STOP_SECONDS = 10
+REAP_SECONDS = 30  # how often, at the latest, what dead senders left is looked for
 
 
 def hurt(
@@ -31,7 +32,7 @@ def hurt(
 ) -> int:
     """Two dispatchers; strike one that hands a mail over at that instant, at random points, and replace it, until
     `times` blows count, told for whom the mail in hand was. Answers how many blows that took."""
-    pair = [world.dispatcher(), world.dispatcher()]
+    pair = [world.fork(), world.fork()]
     points = sorted(world.random.sample(range(1, int(mails * 0.9)), times))
     struck = 0
     while points:
@@ -42,7 +43,7 @@ def hurt(
         struck += 1
         if counts(recipient):
             points.pop(0)
-        pair[pair.index(victim)] = world.dispatcher()
+        pair[pair.index(victim)] = world.fork()
     return struck
 
 
@@ -82,6 +83,20 @@ def test_row_1_dispatchers_killed_in_the_act_lose_nothing_and_repeat_only_what_i
 @AUDIENCES
 def test_row_1_the_same_on_sqlite(embedded: World, audience: str, figures):
     kill_in_the_act(embedded, audience, figures, scaled(400, 40), scaled(8, 2))
+
+
+@pytest.mark.timeout(120)
+def test_row_1_what_the_dead_left_is_taken_back_while_the_living_are_busy(world: World):
+    """A backlog may last for hours: its end is not waited for, nor is planning put off until then."""
+    world.sink.set(delay=0.5)
+    world.make_due(200)
+    victim = world.dispatcher()
+    _, recipient = in_the_act(world, [victim])
+    world.dispatcher()
+    victim.kill()
+    assert is_left(recipient)
+    eventually(lambda: state_of(recipient) not in ("claimed", "sending"), LEASE_SECONDS + REAP_SECONDS)
+    assert world.under_way() > 50, "the backlog was done before"
 
 
 def kill_in_the_act(world: World, audience: str, figures, mails: int, kills: int) -> None:
@@ -141,7 +156,7 @@ def test_row_3_a_dispatcher_frozen_past_its_lease_sends_nothing_when_it_thaws(
 ):
     rounds = scaled(5, 1)
     world.variables["MAIL_LEASE_SECONDS"] = str(LEASE)
-    healthy, herd = world.dispatcher(), [world.dispatcher() for _ in range(HERD)]
+    healthy, herd = world.fork(), [world.fork() for _ in range(HERD)]
     for process in (healthy, *herd):
         process.says("Sending what is due")
     frozen: dict[str, str] = {}  # by address, the state of the mail its sender was frozen with

@@ -26,11 +26,9 @@ pytestmark = [pytest.mark.fault, pytest.mark.fault_small, pytest.mark.sqlite_onl
 PLANNERS = 8  # one of them is Celery's worker
 WORKER = (*CELERY, "worker", "--pool", "solo", "--without-mingle", "--without-gossip", "--without-heartbeat")
 PLAN_FOR_EVER = """
-import time, django
-django.setup()
+import time
 from lifecycle import clock
 from lifecycle.milestones.planner import plan
-print("planning", flush=True)
 while True:
     plan(clock.now())
     time.sleep(0.05)
@@ -85,8 +83,10 @@ def test_row_5_many_planners_and_two_beats_killed_midway_plan_each_mail_once(
     planners: dict[str, Victim] = {}
 
     def start(name: str) -> None:
-        loop = WORKER if name == "worker" else ("-c", PLAN_FOR_EVER)
-        planners[name] = world.spawn(*loop, PGAPPNAME=name, BROKER_URL=redis.url)
+        if name == "worker":
+            planners[name] = world.spawn(*WORKER, PGAPPNAME=name, BROKER_URL=redis.url)
+        else:
+            planners[name] = world.fork(PLAN_FOR_EVER, PGAPPNAME=name)
 
     for n in range(2):
         schedule = ("--schedule", str(world.folder / f"beat-{n}"), "--pidfile", "")

@@ -22,6 +22,7 @@ from django.test import Client
 from lifecycle import clock
 from lifecycle.mail.emails import PLAIN
 from lifecycle.mail.models import Message
+from lifecycle.tests.faults.kit.nursery import DISPATCH, Nursery
 from lifecycle.tests.faults.kit.sink import Sink
 from lifecycle.tests.servers import Process
 
@@ -60,6 +61,16 @@ class Victim(Process):
 
 
 @dataclass
+class QuickVictim(Victim):
+    """One that was forked: `command` is the code it runs, `environment` what differs from its nursery's."""
+
+    nursery: Nursery
+
+    def __post_init__(self) -> None:
+        self.popen = self.nursery.fork(self.command[0], self.log, self.environment)
+
+
+@dataclass
 class World:
     """Everything of one test. The test's own process looks at the same database."""
 
@@ -70,6 +81,7 @@ class World:
     variables: dict[str, str]
     random: random.Random = field(init=False)
     processes: list[Victim] = field(default_factory=list)
+    nursery: Nursery | None = None
     started: float = field(default_factory=time.monotonic)
     numbers: count = field(default_factory=lambda: count(1))
 
@@ -80,13 +92,25 @@ class World:
 
     def spawn(self, *words: str, **variables: str) -> Victim:
         """A Python process of this tree on this world's servers; ended with the test."""
-        log = self.folder / f"process-{len(self.processes)}.log"
-        given = self.variables | {"DATABASE_URL": self.url, "EMAIL_URL": self.sink.url} | variables
-        self.processes.append(Victim([sys.executable, *words], given, log))
+        self.processes.append(Victim([sys.executable, *words], self.environment | variables, self._log()))
         return self.processes[-1]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.variables | {"DATABASE_URL": self.url, "EMAIL_URL": self.sink.url}
+
+    def _log(self) -> Path:
+        return self.folder / f"process-{len(self.processes)}.log"
 
     def dispatcher(self, **variables: str) -> Victim:
         return self.spawn("manage.py", "dispatch", "--skip-checks", **variables)
+
+    def fork(self, code: str = DISPATCH, **variables: str) -> Victim:
+        """A dispatcher, or a process that runs the code, at once; see `nursery`."""
+        if self.nursery is None:
+            self.nursery = Nursery(self.folder / "nursery.log", self.environment)
+        self.processes.append(QuickVictim([code], variables, self._log(), self.nursery))
+        return self.processes[-1]
 
     def web(self, port: int, **variables: str) -> Victim:
         """The web server as `up` runs it; wait for `.says("Listening at")`."""
@@ -98,6 +122,8 @@ class World:
         for process in reversed(self.processes):
             process.thaw()
             process.end(signal.SIGKILL)
+        if self.nursery:
+            self.nursery.close()
 
     def sending(self, process: Victim) -> tuple[str, str]:
         """The phase (mail, content, answer) and recipient of the mail it hands over just now, ("", "") when none."""
