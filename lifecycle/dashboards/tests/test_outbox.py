@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -24,7 +25,7 @@ from accounts.tests.factories import (
 )
 from lifecycle import clock
 from lifecycle.change import change
-from lifecycle.dashboards.outbox import words
+from lifecycle.dashboards.outbox import lists, words
 from lifecycle.dashboards.outbox.asked import TABS
 from lifecycle.dashboards.tests.mailing import UNKNOWN_USER, point_at, post, send_all, write
 from lifecycle.mail.dispatch import Mail, register_kind
@@ -309,11 +310,11 @@ def test_every_state_is_in_one_list():
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_each_number_is_the_length_of_its_list_for_everybody(client, people, seed):
+def test_each_number_is_the_length_of_its_list_for_everybody(people, seed):
     draw = random.Random(seed)  # noqa: S311 - a test's
     owners = [people[role] for role in ("csm", "mate", "stranger", "lead", "cs_ops")]
     accounts = [row for owner in owners[:3] for row in make_accounts(3, csm=owner)]
-    for _ in range(260):
+    for _ in range(220):
         at = NOW - timedelta(minutes=draw.randrange(60))  # many at the same instant
         state = draw.choice((*STATES, "sent", "sent", "sent", "sent"))
         if draw.random() < 0.5:
@@ -327,13 +328,27 @@ def test_each_number_is_the_length_of_its_list_for_everybody(client, people, see
     for role, person in people.items():
         if role == "viewer":
             continue
-        client.force_login(person)
-        for query in ("", "search=mail+1", "kind=digest", "days=7"):
-            numbers_shown = {tab.key: n for tab, n in client.get(f"/outbox/?{query}").context["tabs"]}
+        for query in ("", "search=mail+1") if role == "lead" else ("",):
+            lengths = {tab.key: n for tab, n in shelf(query, person)["tabs"]}
             for tab in TABS:
-                found = [line.url for line in listed(client, query, tab.key)]
-                assert (role, query, tab.key, len(found)) == (role, query, tab.key, numbers_shown[tab.key])
+                found = [line.url for page in whole(query, tab.key, person) for line in page["lines"]]
+                assert (role, query, tab.key, len(found)) == (role, query, tab.key, lengths[tab.key])
                 assert len(set(found)) == len(found)
+
+
+def shelf(query, person):
+    return lists.page(QueryDict(query), person, now=NOW)
+
+
+def whole(query, tab, person):
+    """The pages of a list, one after the other."""
+    at = ""
+    while True:
+        page = shelf(f"tab={tab}&{query}&at={at}", person)
+        yield page
+        at = page["page"].older
+        if not at:
+            return
 
 
 def test_pages_lead_forth_and_back_over_equal_times_and_two_tables(client, alice):
