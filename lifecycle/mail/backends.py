@@ -15,7 +15,6 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
-from django.core.mail.message import sanitize_address
 
 from lifecycle.mail.dispatch.handover import (
     FencedError,
@@ -25,6 +24,7 @@ from lifecycle.mail.dispatch.handover import (
     Reply,
     ServerFailingError,
 )
+from lifecycle.mail.dispatch.writing import UnfitError, on_the_wire
 
 CONNECT_SECONDS = 10
 REPLY_SECONDS = 300
@@ -73,10 +73,9 @@ class SmtpBackend(EmailBackend):
 
     def deliver(self, sender: str, recipient: str, freeze: Callable[[], bytes]) -> Reply:
         try:
-            to = sanitize_address(recipient, "utf-8")
-            to.encode("ascii")
-        except ValueError as problem:
-            raise RejectedError("address", f"{recipient!r} is not an address.") from problem
+            to = on_the_wire(recipient)
+        except UnfitError as problem:
+            raise RejectedError("address", str(problem)) from problem
         self._begin(sender)
         self._command("rcpt", to)
         try:

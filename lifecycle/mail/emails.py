@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from lifecycle.mail.dispatch import Mail, register_kind
+from lifecycle.mail.dispatch.kinds import forget
 from lifecycle.mail.models import Message
 
 PLAIN = "plain"
@@ -20,7 +21,7 @@ def register() -> None:
         render=lambda message, now: Mail(
             message.payload["subject"], message.payload["text"], message.payload.get("html", "")
         ),
-        settled=_forget,
+        settled=forget,
         private=True,
     )
 
@@ -37,8 +38,3 @@ def post(address: str, subject: str, text: str, html: str = "", *, now: datetime
         expires_at=now + KEPT_FOR,
         created_at=now,
     )
-
-
-def _forget(message: Message, now: datetime) -> None:
-    """What such a mail says (a sign-in link, say) is nobody's business once it left."""
-    Message.objects.filter(pk=message.pk).update(payload={}, raw=None)

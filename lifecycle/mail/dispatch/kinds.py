@@ -59,12 +59,22 @@ KINDS: dict[str, MessageKind] = {}
 _shared: ContextVar[dict[str, Any] | None] = ContextVar("shared", default=None)
 
 
+def nothing_follows(message: Message, now: datetime) -> None:
+    """What most kinds have to do when one of their messages reached its end."""
+
+
+def forget(message: Message, now: datetime) -> None:
+    """For a mail whose words (a sign-in link, say) are nobody's business any more. `mark_sent` does the same in
+    its own statement."""
+    Message.objects.filter(pk=message.pk).update(payload={}, raw=None)
+
+
 def register_kind(
     kind: str,
     *,
     wanted: Callable[[Message, datetime], str],
     render: Callable[[Message, datetime], Mail],
-    settled: Callable[[Message, datetime], None] = lambda message, now: None,
+    settled: Callable[[Message, datetime], None] = nothing_follows,
     again: Callable[[Message, Message, datetime], None] = lambda old, new, now: None,
     private: bool = False,
 ) -> None:

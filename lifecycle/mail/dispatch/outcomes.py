@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from lifecycle.mail.dispatch import queue
 from lifecycle.mail.dispatch.handover import HandoverError, RejectedError, Reply
-from lifecycle.mail.dispatch.kinds import KINDS
+from lifecycle.mail.dispatch.kinds import KINDS, forget
 from lifecycle.mail.models import Bounce, Circuit, Message
 from lifecycle.rules.refused import Refused
 
@@ -49,15 +50,20 @@ def sent(message: Message, reply: Reply) -> str:
 
 
 def _sent(message: Message, reply: Reply) -> str:
+    forgets = message.kind in KINDS and KINDS[message.kind].settled is forget
+
     def move() -> datetime | None:
-        if at := queue.mark_sent(message):
+        at = queue.mark_sent(message, reply, forget=forgets)
+        if at:
             message.state, message.sent_at, message.reason = "sent", at, ""
-        queue.note(message, "data", "sent" if at else "sent after all", reply, started=message.claimed_at)
+        else:
+            queue.note(message, "data", "sent after all", reply, started=message.claimed_at)
         if message.bounces:
             Bounce.forgive(message.address)
         return at
 
-    return "sent" if _finish(message, move) else "fenced"
+    alone = forgets and connection.vendor == "postgresql" and not message.bounces
+    return "sent" if _finish(message, move, follows=not forgets, alone=alone) else "fenced"
 
 
 def refused(message: Message, error: RejectedError, *, now: datetime) -> str:
@@ -158,14 +164,17 @@ def _move(
     return state if _finish(message, move) else "fenced"
 
 
-def _finish(message: Message, move: Callable[[], datetime | None]) -> bool:
-    """Make the move, and tell the kind where it is an end, in one transaction. A kind that refuses or breaks
-    undoes nothing: the move is made without it, and the row says so."""
+def _finish(
+    message: Message, move: Callable[[], datetime | None], *, follows: bool = True, alone: bool = False
+) -> bool:
+    """Make the move, and tell the kind where it is an end and something `follows`, in one transaction; a move that is
+    one statement `alone` needs none. A kind that refuses or breaks undoes nothing: the move is made without it, and
+    the row says so."""
     kind = KINDS.get(message.kind)
     try:
-        with transaction.atomic():
+        with nullcontext() if alone else transaction.atomic():
             at = move()
-            if at is not None and kind is not None and message.state != "retry":
+            if at is not None and follows and kind is not None and message.state != "retry":
                 kind.settled(message, at)
             return at is not None
     except AWAY:

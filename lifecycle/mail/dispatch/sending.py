@@ -118,11 +118,13 @@ def reap(*, now: datetime) -> Counter[str]:
 
 def _send(message: Message, transport: Transport) -> str:
     started = message.claimed_at
-    if message.raw is None and message.person_address:
+    moved = message.person_address and message.person_address != message.address
+    if moved and message.raw is None:
         message.address = message.person_address  # where the colleague reads mail today
+        message.bounces = Bounce.of([message.address]).get(message.address, 0)
     if message.expires_at and message.expires_at <= started:
         return outcomes.end(message, "expired", TOO_LATE, now=started)
-    if message.recipient_id and not message.person_is_active:
+    if message.person_address == "":
         return outcomes.end(message, "suppressed", LEFT, now=started)
     if (message.bounces or 0) >= Bounce.MOST:
         reason = BOUNCED.format(address=message.address, times=message.bounces)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from email.header import Header
 from email.utils import encode_rfc2231, format_datetime, formataddr, getaddresses, parseaddr
+from functools import cache
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
@@ -33,7 +34,24 @@ class UnfitError(ValueError):
 
 def sender() -> str:
     """The address that answers for the installation: in From, and where failures are reported."""
-    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    return _site(settings.DEFAULT_FROM_EMAIL)[1]
+
+
+@cache
+def _site(words: str) -> tuple[str, str]:
+    return parseaddr(words)
+
+
+def on_the_wire(address: str) -> str:
+    """An address as a mail server reads it: in ASCII. UnfitError where it is none."""
+    if ADDRESS.fullmatch(address):
+        return address
+    try:
+        written = sanitize_address(_plain("An address", address), "utf-8")
+        written.encode("ascii")
+    except ValueError as problem:
+        raise UnfitError(f"{address!r} is not an address.") from problem
+    return written
 
 
 def write(message: Message, mail: Mail, *, at: datetime) -> bytes:
@@ -43,7 +61,7 @@ def write(message: Message, mail: Mail, *, at: datetime) -> bytes:
     message.subject = subject[:300]
     message.message_id = f"<{key}@{urlsplit(settings.BASE_URL).hostname}>"
     message.sent_date = format_datetime(at)
-    site = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
+    site, _ = _site(settings.DEFAULT_FROM_EMAIL)
     headers = {
         "From": _mailbox(mail.from_name or site, sender()),
         "To": _mailboxes(mail.to or (message.address,)),
@@ -97,12 +115,7 @@ def _written(value: str) -> str:
 
 
 def _mailbox(name: str, address: str) -> str:
-    name, address = _plain("A name", name), _plain("An address", address)
-    if not ADDRESS.fullmatch(address):
-        try:
-            address = sanitize_address(address, "utf-8")
-        except ValueError as problem:
-            raise UnfitError(f"An address: {address!r} is none.") from problem
+    name, address = _plain("A name", name), on_the_wire(address)
     if name.isascii() and "=?" not in name:
         return formataddr((name, address))
     return f"{_encoded('From', name)}\r\n <{address}>"

@@ -19,10 +19,11 @@ log = logging.getLogger(__name__)
 
 DISPATCHER = "dispatcher"  # its ServiceBeat
 PAUSE_SECONDS = 2
+TURN_SECONDS = 10  # of sending; then the rest of a turn is due again, however much waits
 PLAN_EVERY = timedelta(seconds=10)
 BEAT_EVERY = timedelta(seconds=15)
 SEAL_SECONDS = 60  # between two seals of this loop
-PATIENCE_SECONDS = 7  # for the mail under way, once asked to stop
+PATIENCE_SECONDS = 5  # for the mail under way, once asked to stop; ten are all that a deploy gives
 
 
 class Command(BaseCommand):
@@ -38,8 +39,7 @@ class Command(BaseCommand):
         self.down = False
         self.seal_at = 0.0
         while not self.stopping.is_set():
-            self.turn()
-            self.stopping.wait(PAUSE_SECONDS)
+            self.stopping.wait(PAUSE_SECONDS if self.turn() else 0)
         signal.alarm(0)
 
     def stop(self, *_):
@@ -52,11 +52,13 @@ class Command(BaseCommand):
         raise SystemExit(0)
 
     def turn(self):
+        """Answers whether nothing is left to do for now."""
         try:
-            self.work()
+            idle = self.work()
             if self.down:
                 log.warning("the database answers again")
             self.down = False
+            return idle
         except (DatabaseError, InterfaceError) as problem:
             if not self.down:
                 log.warning("the database does not answer, trying on: %s", problem)
@@ -64,6 +66,7 @@ class Command(BaseCommand):
             connection.close()
         except Exception:
             log.exception("a turn of the sending loop failed, trying on")
+        return True
 
     def work(self):
         now = clock.now()
@@ -76,7 +79,9 @@ class Command(BaseCommand):
         if time.monotonic() >= self.seal_at:
             self.seal_at = time.monotonic() + SEAL_SECONDS
             seal.seal(now=now)
-        dispatch.drain(stopping=self.stopping.is_set)
+        end = time.monotonic() + TURN_SECONDS
+        dispatch.drain(stopping=lambda: self.stopping.is_set() or time.monotonic() > end)
+        return time.monotonic() <= end
 
     @staticmethod
     def recent(name, span, *, now):
