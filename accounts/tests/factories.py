@@ -101,8 +101,8 @@ def make_accounts(number: int, *, now: datetime | None = None, **facts: Any) -> 
 
 def make_contact(account: Account, name: str = "Dana Whitfield", **more: Any) -> Contact:
     """An admin of the customer."""
-    now = more.pop("now", None) or clock.now()
-    with change(account, by=None, via="task", now=now) as work:
+    now, by = more.pop("now", None) or clock.now(), more.pop("by", None)
+    with change(account, by=by, via="page", now=now) as work:
         contact = Contact(account=work.account)
         contact.record({"name": name, "email": "dana@customer.example", "is_main": True, **more})
     return contact

@@ -111,6 +111,7 @@ def _entry_page(
     context = {
         **account_page.head(account, viewer=request.user, now=now, tab="activity"),
         "entry": shown,
+        "day": timeline.day_called(shown.day, request.user.today(now)),
         "notes": timeline.notes_of(row, viewer=request.user, now=now),
         "form": form,
     }

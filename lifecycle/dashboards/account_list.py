@@ -16,6 +16,11 @@ from lifecycle.milestones.models import Milestone
 
 PER_PAGE = 50
 ORDERS = {"name": "name", "mrr": "mrr_cents", "last_contact": "last_contact_on"}
+IN_WORDS = {  # rising, falling
+    "name": ("A to Z", "Z to A"),
+    "mrr": ("lowest MRR first", "highest MRR first"),
+    "last_contact": ("longest without contact first", "latest contact first"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,7 @@ class Order:
 
     @property
     def words(self) -> str:
-        called = {"name": "name", "mrr": "MRR", "last_contact": "last contact"}[self.name]
-        return f"{called}, {'falling' if self.falling else 'rising'}"
+        return IN_WORDS[self.name][self.falling]
 
 
 def with_usage(accounts: Any) -> Any:

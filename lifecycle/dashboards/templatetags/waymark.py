@@ -75,7 +75,7 @@ def money(amount: Decimal | int | None) -> str:
 @register.filter
 def initials(name: str) -> str:
     """At most two letters of a name."""
-    words = name.split()
+    words = [word for word in name.split() if word[0].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words[:1])).upper()
 
 

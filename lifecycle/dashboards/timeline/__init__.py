@@ -94,7 +94,7 @@ def page(
     today = viewer.today(now)
     return {
         "days": [
-            (_day_called(day, today), list(rows)) for day, rows in groupby(entries, key=lambda row: row.day)
+            (day_called(day, today), list(rows)) for day, rows in groupby(entries, key=lambda row: row.day)
         ],
         "older": events[-1].pk if more else None,
         "first_page": before is None,
@@ -127,7 +127,8 @@ def notes_of(bug: Activity, *, viewer: User, now: datetime) -> list[Entry]:
     return _entries(bug.account, list(made.select_related("actor").order_by("-pk")), viewer=viewer, now=now)
 
 
-def _day_called(day: date, today: date) -> str:
+def day_called(day: date, today: date) -> str:
+    """A heading of the timeline: "Today, Tue, Sep 15"."""
     near = {0: "Today", 1: "Yesterday"}.get((today - day).days)
     return f"{near}, {day_words(day, today)}" if near else day_words(day, today)
 
