@@ -28,6 +28,7 @@ SIGNED = (
     "data",
     "policy",
 )
+_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def audit_keys() -> list[bytes]:
@@ -43,8 +44,7 @@ def _derived(key: str) -> bytes:
 def canonical(signed: Iterable[Any]) -> bytes:
     """What an event tells (the columns `SIGNED`, in that order) as bytes, the same on every database."""
     at, *rest = signed
-    told = [at.astimezone(UTC).isoformat(), *rest]
-    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    return _as_json([at.astimezone(UTC).isoformat(), *rest]).encode()
 
 
 def signature(key: bytes, nonce: str, told: bytes) -> str:

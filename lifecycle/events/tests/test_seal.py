@@ -20,6 +20,7 @@ from lifecycle.change import change
 from lifecycle.events import seal as chain
 from lifecycle.events.models import SIGNED, Event, EventHead, EventPersonal, EventSeal, EventSeq
 from lifecycle.events.seal import Head, audit_verify, seal
+from lifecycle.tests.servers import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)  # what has not committed has no number and no seal
 SEED, TIMES = 36, 200
@@ -96,6 +97,22 @@ def test_the_head_goes_to_the_log_once_a_day(book, caplog):
             assert caplog.records[-1].msg["head"] == str(head())
     told = [record.msg for record in caplog.records if record.msg["event"] == "audit_head"]
     assert len(told) == 2
+
+
+@pytest.mark.servers
+def test_the_sending_loop_seals_and_tells_the_head(people, spawn):
+    make_account()
+    loop = spawn("manage.py", "dispatch")
+    eventually(lambda: EventHead.objects.filter(seq=Event.objects.count()).exists())
+    assert verify() == []
+    loop.says(f'"head": "{head()}"')
+
+
+@pytest.mark.servers
+def test_beat_and_worker_seal(people, worker, beat):
+    make_account()
+    eventually(lambda: EventHead.objects.filter(seq=Event.objects.count()).exists())
+    assert verify() == []
 
 
 # --- the log refuses to be changed
