@@ -36,7 +36,7 @@ class Shown:
     url: str
     stays: str
     verbs: list[tuple[str, str]]
-    opens: datetime | None
+    opens: date | None
 
 
 @dataclass(slots=True)
@@ -202,7 +202,9 @@ def _shown(line: Line, allowed: Allowed) -> Shown:
         url=path_of(milestone),
         stays=reminder.reason if line.stays or reminder.decided_by_id else "",
         verbs=allowed.verbs(line),
-        opens=milestone.created_at if milestone._state.adding else None,
+        opens=milestone.created_at.astimezone(allowed.viewer.zone).date()
+        if milestone._state.adding
+        else None,
     )
 
 

@@ -43,7 +43,7 @@ GROUPS = {
         ("adoption", "stage", "check-in", "checklist", "answer", "checklist-export"),
     ),
     "upsells": ("Upsell opportunities", ("opportunity",)),
-    "mail": ("Mail", ("message",)),
+    "mail": ("Mail", ("message", "reminder")),
 }
 FILTERS = [*ACTIVITY_KINDS.items(), *((key, title) for key, (title, _) in GROUPS.items())]
 BY_HAND = sorted({kind.slug for kind in KINDS if kind.by_hand})

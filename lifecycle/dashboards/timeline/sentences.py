@@ -25,6 +25,12 @@ MAILS = {
     "message.cancelled": "Email cancelled",
     "message.readdressed": "Email readdressed",
 }
+REMINDERS = {
+    "reminder.held": "Reminder held",
+    "reminder.skipped": "Reminder skipped",
+    "reminder.released": "Reminder released",
+    "reminder.sent_now": "Reminder sent early",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,10 @@ def _milestone(event: Event, scene: Scene) -> Told:
 def _mail(event: Event, scene: Scene) -> Told:
     url = reverse("dashboards:outbox-mail", args=[event.object_id]) if scene.sees_mail else ""
     return Told("mail", MAILS[event.type], url)
+
+
+def _reminder(event: Event, scene: Scene) -> Told:
+    return Told("clock", REMINDERS[event.type], scene.page(event, "dashboards:reminders"))
 
 
 # --- onboarding
@@ -309,4 +319,5 @@ TELLERS: dict[str, Teller] = {
     "opportunity.updated": _changed(Opportunity, "trend-up", _upsell_called, _to_opportunities),
     "opportunity.deleted": _plain("trend-up", "Upsell taken out"),
     **dict.fromkeys(MAILS, _mail),
+    **dict.fromkeys(REMINDERS, _reminder),
 }
