@@ -160,7 +160,7 @@ def _mails() -> dict[str, int]:
 
 def _drift(beats: Any, now: datetime) -> float:
     lately = [beat.wall_minus_mono for beat in beats if abs(now - beat.at) <= LATE]
-    return round(max(lately, key=abs, default=0.0), 1)
+    return round(max(lately, key=abs, default=0.0), 1) + 0.0  # which has no sign
 
 
 def _disk_free() -> int:
