@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -189,6 +190,10 @@ def is_unavailable(problem: BaseException | None) -> bool:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
+    for handler in request.upload_handlers:
+        if file := getattr(handler, "file", None):  # what found no room would stay until it is collected
+            with suppress(OSError):
+                file.close()
     if is_api(request):
         response: HttpResponse = answer(503, Unavailable.default_detail, Unavailable.default_code)
     else:

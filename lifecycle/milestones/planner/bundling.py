@@ -11,7 +11,9 @@ from typing import Any
 from accounts.models import User
 from lifecycle.change import change
 from lifecycle.events.models import Event
+from lifecycle.mail.dispatch.sending import TOO_LATE
 from lifecycle.mail.models import Message
+from lifecycle.mail.models.outbox import OPEN_STATES
 from lifecycle.milestones.models import Milestone, Notice, Reminder
 from lifecycle.milestones.planner.postroom import Postroom
 from lifecycle.rules.reminders import DAY, PREPARE
@@ -169,6 +171,7 @@ class Planning:
 
     def bundle(self) -> None:
         """Put what waits into its recipient's mail: today's digest, tomorrow's, or one that leaves at once."""
+        self._empty_expired()
         reminders = self._waiting()
         told: dict[int, list[Notice]] = defaultdict(list)
         for notice in Notice.objects.filter(message=None, recipient__is_active=True):
@@ -177,6 +180,16 @@ class Planning:
         self._read_slots(people)
         self.assign(reminders, told, self.causers(r for rows in reminders.values() for r in rows))
         self._write(reminders, told)
+
+    def _empty_expired(self) -> None:
+        """What a mail holds that never left and is too late now waits again, so that today's digest is whole."""
+        late = Message.objects.filter(kind__in=(DIGEST, AT_ONCE), state__in=OPEN_STATES, raw=None)
+        late = late.filter(not_before__lte=self.now, expires_at__lte=self.now)
+        ids = list(late.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
+        for batch in _batches(ids):
+            Message.objects.filter(pk__in=batch).update(state="expired", reason=TOO_LATE)
+            Reminder.objects.filter(message__in=batch, state="planned").update(message=None)
+            Notice.objects.filter(message__in=batch, told_at=None).update(message=None)
 
     def _waiting(self) -> dict[int, list[Reminder]]:
         """By person, the planned reminders without a mail whose instant has come, the newest of each duty."""

@@ -295,9 +295,21 @@ def test_nobody_who_left_gets_mail(northwind, imani, joss, sink):
 def test_mail_that_is_a_day_late_gives_its_reminders_to_the_next_digest(northwind, imani, sink):
     planned_but_unsent(northwind)
     plan(chicago("02-16 07:00"))
-    assert look(chicago("02-16 08:00"), sink) == []  # too late to make sense: yesterday's
-    assert look(chicago("02-16 08:01"), sink) == BOTH
+    assert look(chicago("02-16 08:00"), sink) == BOTH
+    assert look(chicago("02-16 08:01"), sink) == []
     assert set(Message.objects.values_list("state", flat=True)) == {"expired", "sent"}
+
+
+def test_mil_4_todays_digest_holds_what_yesterdays_that_never_left_held(northwind, imani, sink):
+    adopted("Southgate", on=date(2026, 1, 29))  # asks to be prepared one day earlier
+    plan(chicago("02-14 08:00"))  # and nobody sends
+    both = ["30-day adoption, Southgate", "30-day adoption, Northwind"]
+    mails = look(chicago("02-15 08:00"), sink)
+    assert [(who, sorted(lines, reverse=True)) for who, lines in mails] == [("imani", both), ("joss", both)]
+    assert sorted(Message.objects.values_list("state", "reason")) == [
+        *[("expired", "It was too late to make sense.")] * 2,
+        *[("sent", "")] * 2,
+    ]
 
 
 # --- MIL-4: same-day recaps
