@@ -91,12 +91,12 @@ def send_letter(page, sink):  # noqa: F811
 def test_onb_1_to_4_from_the_import_to_day_0(
     facts,
     page,
-    visit,
+    visit,  # noqa: F811
     sign_in,
     imani,
-    sink,
+    sink,  # noqa: F811
     tmp_path,
-    screenshot,  # noqa: F811
+    screenshot,
 ):
     smb = facts is SMB
     enter_links(page, visit, sign_in)
