@@ -69,6 +69,7 @@ def test_row_7_a_database_that_crashes_while_mail_is_sent_and_pages_are_read_cos
                 lambda n=n: world.sink.arrived() > mails * (n + 0.5) / (restarts + 1), 60, "mail arrives"
             )
             cluster.stop("immediate")
+            assert site.get("/healthz").status == 503
             time.sleep(AWAY_SECONDS)
             cluster.start()
             back = time.monotonic()
@@ -95,3 +96,5 @@ def test_row_7_a_database_that_crashes_while_mail_is_sent_and_pages_are_read_cos
     assert tally["held"] <= (0 if audience == "staff" else restarts * DISPATCHERS)
     assert seen.keys() == {200, 503}, "answered otherwise than with the page or 503"
     assert max(recoveries) <= RECOVERY_SECONDS
+    shown = world.health()
+    assert (shown["problems"], shown["held"], shown["uncertain"]) == ([], tally["held"], tally["uncertain"])

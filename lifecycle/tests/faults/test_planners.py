@@ -120,3 +120,6 @@ def test_row_5_many_planners_and_two_beats_killed_midway_plan_each_mail_once(
     assert len(set(Message.objects.values_list("recipient", flat=True))) == people
     assert (tally["sent"], tally["lost"], tally["repeated_rows"], tally["wire_repeats"]) == (people, 0, 0, 0)
     assert planned <= 5
+    shown = world.health()
+    assert shown["problems"] == []
+    assert shown["planner_lag_seconds"] <= 5

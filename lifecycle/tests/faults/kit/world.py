@@ -19,7 +19,9 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Count
 from django.test import Client
 
+from accounts.tests.factories import make_user
 from lifecycle import clock
+from lifecycle.api.models import ApiToken
 from lifecycle.mail.emails import PLAIN
 from lifecycle.mail.models import Message
 from lifecycle.tests.faults.kit.nursery import DISPATCH, Nursery
@@ -82,6 +84,7 @@ class World:
     random: random.Random = field(init=False)
     processes: list[Victim] = field(default_factory=list)
     nursery: Nursery | None = None
+    token: str = ""
     started: float = field(default_factory=time.monotonic)
     numbers: count = field(default_factory=lambda: count(1))
 
@@ -230,3 +233,9 @@ class World:
     def healthz(self) -> Any:
         """What the status address answers, asked in this process."""
         return Client().get("/healthz")
+
+    def health(self) -> dict[str, Any]:
+        """What it tells a monitor that shows a token: counts, problems, warnings."""
+        if not self.token:
+            self.token = ApiToken.issue(make_user(role="cs_ops"), "read", now=clock.now(), days=1)
+        return Client().get("/healthz", headers={"Authorization": f"Bearer {self.token}"}).json()
