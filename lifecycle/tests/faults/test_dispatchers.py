@@ -108,12 +108,13 @@ def kill_in_the_act(world: World, audience: str, figures, mails: int, kills: int
     tally = world.tally(mails)
     ends = Counter(Attempt.objects.values_list("outcome", flat=True))
     case = f"kill -9, {audience}, {connection.vendor}, seed {world.seed}"
-    figures(row=1, case=case, kills=struck, **tally, caught_before_the_marker=ends["interrupted"])
+    in_hand = ends["interrupted"] + ends["unknown"]
+    figures(row=1, case=case, kills=struck, **tally, in_hand=in_hand, before_the_marker=ends["interrupted"])
     assert (tally["lost"], tally["repeated_rows"]) == (0, 0)
-    assert kills <= ends["interrupted"] + ends["unknown"] <= struck, "kills did not hit mails in hand"
+    assert kills <= in_hand <= struck, "kills did not hit mails in hand"
     assert tally["uncertain"] <= ends["unknown"]
     shown = world.health()
-    assert shown["reaped_last_hour"] == ends["interrupted"] + ends["unknown"]
+    assert shown["reaped_last_hour"] == in_hand
     assert (shown["uncertain"], shown["held"]) == (tally["uncertain"], tally["held"])
     if audience == "staff":
         assert (tally["sent"], tally["held"]) == (mails, 0)
