@@ -39,6 +39,22 @@ def test_a_mail_that_is_sent_by_the_rows_but_not_on_the_wire_counts_as_lost(worl
     assert world.tally(3)["lost"] == 2
 
 
+def test_a_repeat_that_no_row_admits_or_that_differs_is_found(world: World):
+    world.make_due(1)
+    world.dispatcher()
+    world.settle()
+    world.check()
+    mail = Message.objects.get()
+    with smtplib.SMTP("127.0.0.1", world.sink.port, timeout=5) as line:
+        head = f"Message-ID: {mail.message_id}\r\nDate: {mail.sent_date}\r\n\r\n"
+        line.sendmail("a@example.com", [mail.address], head + "Something else\r\n")
+    with pytest.raises(AssertionError, match="I4"):
+        world.check()
+    Message.objects.update(uncertain=True)
+    with pytest.raises(AssertionError, match="other bytes"):
+        world.check()
+
+
 def test_a_process_that_is_sending_is_told_from_one_that_waits(world: World):
     world.sink.set(delay=0.5)
     first, second = world.dispatcher(), world.dispatcher()

@@ -279,9 +279,13 @@ class Sink:
         """All that came whole, in order, however it was answered: id, date, sha, to, answer, at, secure."""
         return self.events("content")
 
+    def taken(self) -> list[dict[str, Any]]:
+        """Those that were not refused: the recipient may have them."""
+        return [line for line in self.contents() if line["answer"] in ("250", "dropped")]
+
     def repeats(self) -> Counter[str]:
         """By Message-ID, how often more than once it came and was not refused."""
-        seen = Counter(line["id"] for line in self.contents() if line["answer"] in ("250", "dropped"))
+        seen = Counter(line["id"] for line in self.taken())
         return Counter({name: times - 1 for name, times in seen.items() if times > 1})
 
     def differing(self) -> list[str]:

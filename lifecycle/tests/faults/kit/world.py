@@ -212,7 +212,7 @@ class World:
 
     def tally(self, intended: int) -> dict[str, Any]:
         """The table's figures: of so many mails intended, what became of each."""
-        delivered = {line["id"] for line in self.sink.contents() if line["answer"] in ("250", "dropped")}
+        delivered = {line["id"] for line in self.sink.taken()}
         rows = list(Message.objects.values_list("address", "state", "message_id", "reason", "uncertain"))
         kept = [
             address
@@ -239,3 +239,8 @@ class World:
         if not self.token:
             self.token = ApiToken.issue(make_user(role="cs_ops"), "read", now=clock.now(), days=1)
         return Client().get("/healthz", headers={"Authorization": f"Bearer {self.token}"}).json()
+
+    def told(self) -> str:
+        """What it complains of."""
+        found = self.health()
+        return " ".join([*found["problems"], *found["warnings"]])
