@@ -172,7 +172,7 @@ def _planned(case: Case) -> Answer:
         return Answer("leaving", "MIL-5")
     if case.mail == "retry":
         return Answer("tried_again", "MIL-5")
-    if case.mail and case.by_hand:
+    if case.by_hand:
         return Answer("ceiling" if _waited(case) else "leaving", "MIL-4")
     if case.mail and _waited(case):
         code = "caused_it" if case.caused_it else "ceiling" if case.ceiling else "next_day"

@@ -55,6 +55,7 @@ LEFT_OUT = replace(CAME, state="superseded")
         (replace(TOMORROW, ceiling=True), "ceiling", "MIL-4"),
         (replace(TOMORROW, by_hand=True), "ceiling", "MIL-4"),
         (replace(PLANNED, by_hand=True), "leaving", "MIL-4"),
+        (replace(AHEAD, state="planned", by_hand=True), "leaving", "MIL-4"),
         (replace(PLANNED, mail="", mail_on=None), "next_look", "MIL-5"),
         (replace(PLANNED, mail="", mail_on=None, expired=True), "expired", "MIL-5"),
         (replace(AHEAD, state="planned"), "not_due", "MIL-3"),

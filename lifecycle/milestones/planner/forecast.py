@@ -21,6 +21,7 @@ from lifecycle.change.forums import owed
 from lifecycle.change.reconcile import Foresight
 from lifecycle.guard import Ledger
 from lifecycle.mail.models import Message
+from lifecycle.mail.models.outbox import OPEN_STATES
 from lifecycle.milestones.models import Milestone, Notice, Reminder
 from lifecycle.milestones.planner.bundling import LastLook, Planning, last_look
 from lifecycle.milestones.planner.postroom import Postroom
@@ -216,6 +217,9 @@ class _Run:
         for milestone in looks:
             if milestone.status == "open":
                 self._remind(milestone, planning)
+        for mail in due:
+            if isinstance(mail, Message):
+                self._expire(mail, now)
         self._bundle(planning)
         for mail in (*due, *self._come(now)):
             if isinstance(mail, Message):
@@ -278,6 +282,15 @@ class _Run:
         passed = planning.room.morning(person, person.today(planning.now)) < planning.now
         if passed and planning.now > self.room.now and planning.keys(person)[0] not in self.slots:
             self.unsure.add(person.pk)
+
+    def _expire(self, mail: Message, now: datetime) -> None:
+        """What a mail held that never left and is too late now waits for the next one."""
+        if mail.state not in OPEN_STATES or mail.expires_at is None or mail.expires_at > now:
+            return
+        mail.state = "expired"
+        for row in self.inside.pop(mail.dedup, []):
+            row.message = None
+            (self.told if isinstance(row, Notice) else self.waiting).append(row)
 
     def _leave(self, mail: Message, room: Postroom) -> None:
         if mail.state not in LEAVING:

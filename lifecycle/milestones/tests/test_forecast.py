@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -163,6 +163,18 @@ def happened(since: datetime, until: datetime) -> Counter:
         )
         for row in sent.select_related("milestone", "message")
     )
+
+
+def test_mil_5_the_forecast_knows_that_what_came_too_late_joins_the_next_digest(settings, tmp_path):
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    with clock.at(datetime(2026, 1, 30, 15, tzinfo=UTC)):
+        csm = make_csm(team=make_team(lead=make_lead()))
+        account = complete_onboarding(make_account(csm=csm, service_level="premium"), on=date(2026, 1, 30))
+    plan(datetime(2026, 2, 15, 8, tzinfo=UTC))  # and nobody sends
+    now = datetime(2026, 2, 16, 8, tzinfo=UTC)
+    foreseen = {line[-2:] for line in said(now, [account.pk]) if line[-1] <= now}
+    assert foreseen == {(f"digest:{pk}:2026-02-16", now) for pk in (csm.pk, csm.team.lead_id)}
+    assert Message.objects.filter(state="due").count() == 2  # as they were
 
 
 @pytest.mark.parametrize("seed", range(5))
