@@ -201,7 +201,7 @@ class Resource(Api, GenericViewSet):
                     raise PermissionDenied
                 if is_conditional(self.request):
                     refuse_stale(self.request, etag(self.shown(row)))
-                if hasattr(row, "account_id"):
+                if getattr(row, "account_id", None) is not None:
                     row.account = work.account
                 act(row, work)
             return self.written(row.pk, work)

@@ -97,7 +97,8 @@ def complete(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, str(refused))
     else:
-        messages.info(request, f"Done: {milestone.title}, {milestone.account.name}")
+        about = f", {milestone.account.name}" if milestone.account else ""
+        messages.info(request, f"Done: {milestone.title}{about}")
     return redirect(back(request))
 
 

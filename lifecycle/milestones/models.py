@@ -41,6 +41,13 @@ class MilestoneQuerySet(VisibleQuerySet):
             return found
         return self.filter(Q(account=None, owner=user) | Q(account__isnull=False, pk__in=found.values("pk")))
 
+    def worked_by(self, user: User, *, today: date | None = None) -> MilestoneQuerySet:
+        """As rows of accounts are; a duty of no account is done by its owner too."""
+        found = super().worked_by(user, today=today)
+        if user.role != "csm" or not user.is_active:
+            return found
+        return self.filter(Q(account=None, owner=user) | Q(account__isnull=False, pk__in=found.values("pk")))
+
     def open(self) -> MilestoneQuerySet:
         return self.filter(status="open")
 

@@ -15,6 +15,7 @@ from accounts.models import Account
 from lifecycle.change import change_many
 from lifecycle.mail.models import ServiceBeat
 from lifecycle.milestones.planner.bundling import Planning
+from lifecycle.milestones.planner.forums import look_at_forums
 from lifecycle.milestones.planner.postroom import Postroom
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ def _alone() -> bool:
 
 
 def _look_again(now: datetime) -> bool:
-    """MIL-2: accounts whose duties change by time alone; False when another planner is at work."""
+    """MIL-2, ONB-6: accounts and forums whose duties change by time alone; False when another planner is at
+    work."""
     seen = 0
     while True:
         with transaction.atomic():
@@ -77,6 +79,7 @@ def _look_again(now: datetime) -> bool:
             due = Account.objects.filter(recheck_at__lte=now, pk__gt=seen).order_by("pk")
             ids = list(due.values_list("pk", flat=True)[:CHUNK])
             if not ids:
+                look_at_forums(now)
                 return True
             _through_the_door(ids, now)
             seen = ids[-1]
