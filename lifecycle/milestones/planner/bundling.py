@@ -171,6 +171,7 @@ class Planning:
 
     def bundle(self) -> None:
         """Put what waits into its recipient's mail: today's digest, tomorrow's, or one that leaves at once."""
+        self._follow_hours()
         self._empty_expired()
         reminders = self._waiting()
         told: dict[int, list[Notice]] = defaultdict(list)
@@ -180,6 +181,25 @@ class Planning:
         self._read_slots(people)
         self.assign(reminders, told, self.causers(r for rows in reminders.values() for r in rows))
         self._write(reminders, told)
+
+    def _follow_hours(self) -> None:
+        """MIL-4: a digest that waits leaves at the hour, and in the zone, that its reader has by now."""
+        waiting = Message.objects.filter(kind=DIGEST, state="due", attempts=0, not_before__gt=self.now)
+        for mail in waiting.only("dedup", "recipient_id", "not_before"):
+            before = mail.not_before
+            if self.follows_hour(mail):
+                unmoved = Message.objects.filter(pk=mail.pk, state="due", not_before=before)
+                unmoved.update(not_before=mail.not_before, expires_at=mail.expires_at)
+
+    def follows_hour(self, mail: Message) -> bool:
+        """Put a waiting digest right in memory; whether its hour had changed."""
+        _, _, day, *again = mail.dedup.split(":")
+        person, on = self.room.roster.users[mail.recipient_id], date.fromisoformat(day)
+        leaves = self.room.morning(person, on)
+        if again or mail.not_before == leaves:
+            return False
+        mail.not_before, mail.expires_at = leaves, self.room.morning(person, on + ONE_DAY)
+        return True
 
     def _empty_expired(self) -> None:
         """What a mail holds that never left and is too late now waits again, so that today's digest is whole."""

@@ -23,7 +23,7 @@ from lifecycle.guard import Ledger
 from lifecycle.mail.models import Message
 from lifecycle.mail.models.outbox import OPEN_STATES
 from lifecycle.milestones.models import Milestone, Notice, Reminder
-from lifecycle.milestones.planner.bundling import LastLook, Planning, last_look
+from lifecycle.milestones.planner.bundling import DIGEST, LastLook, Planning, last_look
 from lifecycle.milestones.planner.postroom import Postroom
 from lifecycle.rules.duties.forums import invitation, owed_between
 from lifecycle.rules.reminders import Occasion
@@ -192,6 +192,8 @@ class _Run:
         leaving = {}
         for mail in Message.objects.filter(dedup__in=keys).defer("payload"):
             self.slots[mail.dedup] = mail
+            if mail.kind == DIGEST and mail.state == "due" and mail.not_before > self.room.now:
+                planning.follows_hour(mail)
             if mail.state in LEAVING:
                 leaving[mail.pk] = mail
                 self.at(mail.not_before, mail)
