@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -14,6 +13,7 @@ from django.utils.functional import SimpleLazyObject
 from accounts.models import User
 from accounts.models.people import THEMES
 from lifecycle import clock
+from lifecycle.dashboards.counting import numbers_of
 from lifecycle.mail.models import Message
 from lifecycle.milestones import planner
 from lifecycle.milestones.models import Milestone
@@ -94,15 +94,6 @@ def _counts(user: User) -> dict[str, Any]:
     counted = {
         name: rows for _, icon, _ in ITEMS[user.role] for name, rows in countable.get(icon, {}).items()
     }
-    if not counted:
-        return {}
-    numbers = User.objects.filter(pk=user.pk).values_list(*(_number_of(rows) for rows in counted.values()))
-    found = dict(zip(counted, numbers.get(), strict=True))
+    found = numbers_of(counted, user)
     stuck = [f"{found[name]} {name}" for name in ("failed", "held") if found.get(name)]
     return {**found, "outbox": ", ".join(stuck) or None}
-
-
-def _number_of(rows: QuerySet) -> Coalesce:
-    """How many rows, inside another query; none make no group, so say 0."""
-    alone = rows.order_by().annotate(together=Value(1)).values("together")
-    return Coalesce(Subquery(alone.annotate(number=Count("pk")).values("number")), 0)

@@ -14,6 +14,7 @@ from accounts.models import Account, Contact, User
 from lifecycle.dashboards.outbox import words
 from lifecycle.dashboards.outbox.asked import (
     BY_KEY,
+    MOST_COUNTED,
     PERIODS,
     TABS,
     Asked,
@@ -64,8 +65,9 @@ def page(query: QueryDict, user: User, *, now: datetime) -> dict[str, Any]:
     return {
         "asked": asked,
         "tab": tab,
-        "tabs": [(one, lengths[one.key]) for one in TABS],
-        "length": lengths[tab.key],
+        "tabs": [(one, _counted(lengths[one.key])) for one in TABS],
+        "length": _counted(lengths[tab.key]),
+        "goes_on": lengths[tab.key] > len(shown),
         "page": found,
         "lines": shown,
         "query": urlencode(asked.filters),
@@ -77,6 +79,10 @@ def page(query: QueryDict, user: User, *, now: datetime) -> dict[str, Any]:
         "zone": user.zone,
         "today": user.today(now),
     }
+
+
+def _counted(number: int) -> str:
+    return f"{number:,}" if number <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
 
 
 def _bulk(tab: Tab, user: User) -> list[tuple[str, str]]:

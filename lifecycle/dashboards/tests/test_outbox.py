@@ -332,7 +332,7 @@ def test_each_number_is_the_length_of_its_list_for_everybody(people, seed):
             lengths = {tab.key: n for tab, n in shelf(query, person)["tabs"]}
             for tab in TABS:
                 found = [line.url for page in whole(query, tab.key, person) for line in page["lines"]]
-                assert (role, query, tab.key, len(found)) == (role, query, tab.key, lengths[tab.key])
+                assert (role, query, tab.key, str(len(found))) == (role, query, tab.key, lengths[tab.key])
                 assert len(set(found)) == len(found)
 
 
@@ -473,7 +473,7 @@ def test_a_list_costs_the_same_with_one_row_and_with_thirty(client, lead, alice,
     assert (one, _queries(client, f"/outbox/?tab={tab}")) == (QUERIES[tab], QUERIES[tab])
 
 
-QUERIES = {"drafts": 8, "queued": 9, "held": 9, "sent": 9, "failed": 9, "unsent": 9, "copied": 10}
+QUERIES = {"drafts": 7, "queued": 8, "held": 8, "sent": 8, "failed": 8, "unsent": 8, "copied": 9}
 
 
 def test_one_mail_costs_the_same_with_a_long_history(client, lead, alice):

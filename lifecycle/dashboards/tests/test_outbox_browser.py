@@ -174,6 +174,23 @@ def test_what_was_just_sent_is_taken_back(page, visit, sign_in, imani, troubled,
     assert (message.state, message.draft.is_open) == ("cancelled", True)
 
 
+def test_a_list_follows_what_leaves_and_keeps_what_was_ticked_and_typed(
+    page, visit, sign_in, imani, team, server, troubled
+):
+    account = customer(imani, "Pell Street Pediatrics", contact="Ivo Lund", email="ivo@pellstreet.example")
+    message = post(account, imani, now=clock.now() - timedelta(seconds=12), to="ivo@pellstreet.example")
+    sign_in(page, team.lead)
+    visit("/outbox/?tab=queued")
+    expect(page.locator("#mails")).to_contain_text("Sending in")
+    page.get_by_label(re.compile("Tick .*Quillstone")).check()
+    page.get_by_label("Name, address or subject").fill("half a na")
+    send_all(server, now=clock.now())
+    expect(page.locator("#mails")).not_to_contain_text("ivo@pellstreet.example", timeout=30_000)
+    expect(page.locator("#tabs")).to_contain_text("Sent2")
+    expect(page.get_by_label("Name, address or subject")).to_have_value("half a na")
+    assert Message.objects.get(pk=message.pk).state == "sent"
+
+
 def test_a_digest_that_waits_shows_its_reminders_and_words(
     page, visit, sign_in, team, imani, server, screenshot
 ):

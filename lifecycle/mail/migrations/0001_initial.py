@@ -212,19 +212,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(
-                condition=models.Q(("state", "sent")), fields=["-sent_at", "-id"], name="message_sent"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(
-                    ("state__in", ("held", "dead", "cancelled", "expired", "suppressed", "marked"))
-                ),
-                fields=["state", "-id"],
-                name="message_stopped",
-            ),
+            index=models.Index(fields=["state", "-sent_at", "-id"], name="message_by_state"),
         ),
         migrations.AddIndex(
             model_name="message",

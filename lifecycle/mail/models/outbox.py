@@ -27,7 +27,6 @@ STATES = (
     "suppressed",
     "marked",
 )
-STOPPED_STATES = ("held", "dead", "cancelled", "expired", "suppressed", "marked")  # ended, but not as sent
 CHANNELS = ("mail", "webhook")
 AUDIENCES = ("staff", "customer")
 LATELY = timedelta(minutes=1)
@@ -106,10 +105,7 @@ class Message(models.Model):
             ),
             models.Index(fields=("account", "-id"), name="message_by_account", condition=~Q(account=None)),
             models.Index(fields=("draft",), name="message_by_draft", condition=~Q(draft=None)),
-            models.Index(fields=("-sent_at", "-id"), name="message_sent", condition=Q(state="sent")),
-            models.Index(
-                fields=("state", "-id"), name="message_stopped", condition=Q(state__in=STOPPED_STATES)
-            ),
+            models.Index(fields=("state", "-sent_at", "-id"), name="message_by_state"),
             models.Index(fields=("sent_at",), name="message_uncertain", condition=Q(uncertain=True)),
         ]
         constraints = [
