@@ -186,7 +186,7 @@ def test_cad_1_a_completion_before_the_call_is_refused_with_the_reason(signed_in
     signed_in.post(url(account, "call"), {"call_completed_on": "2026-06-17"})
     page = signed_in.post(url(account, "complete"), {"training_completed_on": "2026-06-16", "preview": "1"})
     assert page.status_code == 422
-    assert "before the onboarding call was held" in text(page)
+    assert "before the call was held" in text(page)
 
 
 def test_cad_6_correcting_day_0_says_which_dates_move_before_they_do(signed_in, account):

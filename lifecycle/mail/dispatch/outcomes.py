@@ -56,7 +56,7 @@ def _sent(message: Message, reply: Reply) -> str:
         at = queue.mark_sent(message, reply, forget=forgets)
         if at:
             message.state, message.sent_at, message.reason = "sent", at, ""
-        else:
+        elif not _is_noted(message):
             queue.note(message, "data", "sent after all", reply, started=message.claimed_at)
         if message.bounces:
             Bounce.forgive(message.address)
@@ -64,6 +64,11 @@ def _sent(message: Message, reply: Reply) -> str:
 
     alone = forgets and connection.vendor == "postgresql" and not message.bounces
     return "sent" if _finish(message, move, follows=not forgets, alone=alone) else "fenced"
+
+
+def _is_noted(message: Message) -> bool:
+    """Whether an earlier try to note it had gone through, though the database died before it said so."""
+    return Message.objects.filter(pk=message.pk, claim=message.claim, state="sent").exists()
 
 
 def refused(message: Message, error: RejectedError, *, now: datetime) -> str:

@@ -238,6 +238,7 @@ def test_mil_5_a_move_of_more_than_a_week_reminds_again(northwind, sink):
     assert look(chicago("02-15 08:00"), sink) == BOTH
     move(northwind, date(2026, 2, 7), "02-15 09:00")  # eight days
     look(chicago("02-16 08:00"), sink)
+    look(chicago("02-17 08:00"), sink)  # tells the move
     assert look(chicago("02-23 08:00"), sink) == BOTH
     assert set(Reminder.objects.values_list("occasion", "ordinal")) == {("prepare", 0), ("prepare", 1)}
 
