@@ -174,7 +174,7 @@ def test_a_follow_up_date_is_a_row_of_its_author_until_done(client, account, ali
 
 @pytest.mark.parametrize(
     ("kind", "title"),
-    [("workflow", "Review a workflow error"), ("improvement", "Review a improvement wish")],
+    [("workflow", "Review a workflow error"), ("improvement", "Review an improvement wish")],
 )
 def test_act_2_errors_and_wishes_go_to_the_lead(client, account, alice, team, kind, title):
     client.force_login(alice)

@@ -22,6 +22,7 @@ from accounts.tests.factories import (
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.milestones.models import Milestone, Notice
+from lifecycle.tests.pages import SCREENSHOTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "They open the license report every Monday. " * 12
@@ -162,8 +163,6 @@ def test_the_tabs_of_an_account_beside_their_mockup(page, visit, sign_in, accoun
 
 
 def test_on_a_phone_nothing_runs_over_the_edge(page, visit, sign_in, account, imani):
-    from lifecycle.tests.pages import SCREENSHOTS
-
     sign_in(page, imani)
     page.set_viewport_size({"width": 390, "height": 844})
     bug = Activity.objects.get(kind="bug")
