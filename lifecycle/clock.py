@@ -50,6 +50,8 @@ class Drift:
 
     def __init__(self) -> None:
         self.apart: float | None = None
+        self.gone = 0.0
+        self.jumped_at: float | None = None  # by the machine's own clock
 
     def seconds(self, wall: float, machine: float) -> float:
         """The drift at a look that read both clocks."""
@@ -57,6 +59,9 @@ class Drift:
         if self.apart is None:
             self.apart = apart
         gone = apart - self.apart
+        if abs(gone - self.gone) > MOST_DRIFT:
+            self.jumped_at = machine
+        self.gone = gone
         if abs(gone) <= MOST_DRIFT:
             self.apart = apart
         return gone
@@ -68,9 +73,19 @@ _drifts = (Drift(), Drift())  # the database's clock, and this host's
 def drift(instant: datetime) -> float:
     """The larger drift in seconds of the database's clock, which reads `instant` just now, and of this host's,
     since this process first looked."""
-    machine = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    machine = _machine()
     found = [
         watch.seconds(wall, machine)
         for watch, wall in zip(_drifts, (instant.timestamp(), time.time()), strict=True)
     ]
     return max(found, key=abs)
+
+
+def jumped_within(seconds: float) -> bool:
+    """Whether the database's clock was set so lately, as `drift` saw: by it, whoever is at work may look late."""
+    jumped_at = _drifts[0].jumped_at
+    return jumped_at is not None and _machine() - jumped_at < seconds
+
+
+def _machine() -> float:
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -13,5 +13,7 @@ TURN_SECONDS = 200  # then the next beat goes on: Celery would end a longer task
 def drain() -> None:
     """Send what is due (reliability.md). Carries nothing; may be lost or repeated."""
     end = time.monotonic() + TURN_SECONDS
-    dispatch.reap(now=clock.now())
+    now = clock.now()
+    clock.drift(now)
+    dispatch.reap(now=now)
     dispatch.drain(stopping=lambda: time.monotonic() > end)
