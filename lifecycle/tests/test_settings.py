@@ -120,7 +120,7 @@ def test_blank_means_unset(tmp_path):
 def test_sqlite_is_durable_and_takes_its_write_lock_at_the_start(tmp_path):
     config = settings(tmp_path, "DATABASES")["DATABASES"]["default"]
     assert config["NAME"] == str(tmp_path / "var" / "waymark.sqlite3")
-    assert config["CONN_MAX_AGE"] is None
+    assert (config["CONN_MAX_AGE"], config["CONN_HEALTH_CHECKS"]) == (None, True)
     assert config["OPTIONS"]["timeout"] == 20
     assert config["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "synchronous=FULL" in config["OPTIONS"]["init_command"]

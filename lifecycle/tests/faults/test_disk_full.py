@@ -90,7 +90,7 @@ def test_row_17_what_was_acknowledged_on_a_full_disk_is_there(world: World, clus
     world.sink.set(delay=0.02)
     world.make_due(3000)
     world.dispatcher()
-    site = Site(world, lead, API_RATE="1000000/min")
+    site = Site(world, lead, folder=disk, API_RATE="1000000/min")
     postmaster = cluster.server.pid
     over = threading.Event()
     kept: list[str] = []
@@ -115,6 +115,7 @@ def test_row_17_what_was_acknowledged_on_a_full_disk_is_there(world: World, clus
         eventually(lambda: statuses[503] >= REFUSALS, 60, "writes are refused")
         at_full = len(kept)
         assert site.ask("GET", "/livez").status == 200
+        told = site.ask("GET", "/healthz", Authorization=f"Bearer {site.token}")
     freed = time.monotonic()
     eventually(lambda: len(kept) > at_full + WRITERS, 20, "writes are taken again")
     seconds = time.monotonic() - freed
@@ -129,6 +130,7 @@ def test_row_17_what_was_acknowledged_on_a_full_disk_is_there(world: World, clus
     assert found == dict.fromkeys(kept, 1)
     assert set(Onboarding.objects.values_list("account__external_id", flat=True)) == set(kept)
     assert set(statuses) == {201, 503}
+    assert b"The disk has 0 MB left." in told.body
     assert seconds <= RECOVERY_SECONDS
     assert cluster.server.pid == postmaster and cluster.server.poll() is None
     assert all(process.is_alive for process in world.processes)
@@ -154,6 +156,7 @@ def test_row_17_a_full_mail_folder_holds_mail_back_and_keeps_no_part_of_one(worl
             circuit = Circuit.objects.filter(name=SMTP, opened_at__isnull=False)
             eventually(circuit.exists, 60, "the circuit opens")
             assert circuit.get().reason == os.strerror(errno.ENOSPC)
+            assert f"has not worked for 0 minutes: {os.strerror(errno.ENOSPC)}" in world.told()
             some = complete(disk)
             assert 0 < some < mails
             assert world.states()["sent"] == some
@@ -164,6 +167,7 @@ def test_row_17_a_full_mail_folder_holds_mail_back_and_keeps_no_part_of_one(worl
         assert complete(disk) == mails
     assert not Message.objects.exclude(attempts=1, uncertain=False).exists()
     figures(row=17, case="mail folder", mails=mails, sent=mails, lost=0, partial_files=0)
+    world.check()
 
 
 def complete(disk: Path) -> int:
@@ -186,3 +190,4 @@ def test_row_17_an_upload_that_finds_no_room_is_a_503_and_leaves_nothing_behind(
         eventually(lambda: sorted(disk.iterdir()) == before, 10, "the part of it goes")
         assert site.upload("/accounts/new/", 3 * MEGABYTE).status == 422
     figures(row=17, case="uploads", partial_files=0)
+    world.check()

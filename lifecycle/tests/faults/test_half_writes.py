@@ -182,7 +182,7 @@ def test_row_8_clients_that_ask_again_after_crashes_have_one_object_each(
     for _ in range(CRASHES_UNDER_LOAD):
         time.sleep(world.random.uniform(0.2, 1.0))
         cluster.stop("immediate")
-        time.sleep(world.random.uniform(0, 0.3))
+        assert site.ask("GET", "/healthz").status == 503
         cluster.start()
         back, so_far = time.monotonic(), len(answered)
         while len(answered) <= so_far + WRITERS and time.monotonic() < back + 30:

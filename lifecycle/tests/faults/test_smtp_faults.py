@@ -67,6 +67,7 @@ def test_row_9_an_hour_of_refused_connections_costs_no_mail_a_try(world: World, 
     asked = Circuit.objects.get().probe_at
     eventually(lambda: Circuit.objects.get().probe_at > asked, what="a process asks the server")
     untouched(world)
+    assert "The mail server has not worked for 60 minutes" in world.told()
     waited = Circuit.PROBE_SECONDS - 10  # the last ten seconds of the minute are waited for in earnest
     Circuit.objects.update(probe_at=F("probe_at") - timedelta(seconds=waited))
     world.sink.set(open=True)
@@ -118,6 +119,7 @@ def test_row_10_a_server_that_falls_silent_holds_up_one_sender_alone(world: Worl
     assert not Attempt.objects.filter(outcome__in=("interrupted", "server failing")).exists()
     message = silent.get()
     assert (message.attempts, message.uncertain) == (1, at == "end")
+    assert world.health()["uncertain"] == (at == "end")
     figures(
         row=10,
         case=at,
@@ -141,6 +143,7 @@ def test_row_10_a_server_that_takes_its_time_for_every_line_is_waited_for(world:
     world.settle(200)
     assert world.states() == {"sent": 5}
     assert not Message.objects.exclude(attempts=1).exists()
+    world.check()
 
 
 def test_row_10_all_time_limits_together_are_shorter_than_the_lease():
@@ -179,6 +182,7 @@ def test_row_11_what_is_put_off_comes_again_and_what_is_refused_is_listed(world:
     assert world.states() == {"sent": MAILS - len(dead), "dead": len(dead)}
     assert not Message.objects.filter(state="dead", reason="").exists()
     assert world.sink.repeats().total() == 0
+    assert f"{len(dead)} mails could not be sent." in world.told()
     figures(row=11, dead=len(dead), worn_out=len(worn_out), **world.tally(MAILS))
     world.check()
 
@@ -248,6 +252,7 @@ def test_row_12_a_server_that_cannot_be_used_opens_the_circuit_and_burns_no_try(
         waiting = Message.objects.filter(state__in=("due", "retry"))
         assert waiting.count() == MAILS // len(FAULTS)
         assert waiting.aggregate(Max("attempts"))["attempts__max"] == 0, name
+        assert "The mail server has not worked for 0 minutes: " in world.told()
         world.sink.set(**well)
         the_minute_is_over()
         world.settle(200)

@@ -42,9 +42,9 @@ class Answer(NamedTuple):
 class Site:
     """A web server of the world's and two who use it. It answers by the time this returns."""
 
-    def __init__(self, world: World, user: User, **variables: str) -> None:
+    def __init__(self, world: World, user: User, *, folder: Path | None = None, **variables: str) -> None:
         self.port = free_port()
-        folder = world.folder / f"site-{self.port}"
+        folder = (folder or world.folder) / f"site-{self.port}"
         without_hashes(folder / "static")
         self.process: Victim = world.web(self.port, VAR_DIR=str(folder), **variables)
         self.process.says("Booting worker")

@@ -237,7 +237,7 @@ class World:
     def health(self) -> dict[str, Any]:
         """What it tells a monitor that shows a token: counts, problems, warnings."""
         if not self.token:
-            self.token = ApiToken.issue(make_user(role="cs_ops"), "read", now=clock.now(), days=1)
+            self.token = ApiToken.issue(make_user(role="viewer"), "read", now=clock.now(), days=1)
         return Client().get("/healthz", headers={"Authorization": f"Bearer {self.token}"}).json()
 
     def told(self) -> str:
