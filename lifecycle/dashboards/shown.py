@@ -48,8 +48,8 @@ def _to_account(row: Milestone) -> str:
     return reverse("accounts:detail", args=[row.account_id])
 
 
-def _to_log(row: Milestone) -> str:
-    return f"{reverse('accounts:activity', args=[row.account_id])}#entry-{row.source_id}"
+def _to_entry(row: Milestone) -> str:
+    return reverse("accounts:entry", args=[row.account_id, row.source_id])
 
 
 def _to_rsm_letter(row: Milestone) -> str:
@@ -178,8 +178,8 @@ SHOWN: dict[str, Shown] = {
         lambda row, scene: f"Onboarding was completed {scene.on(row.due_on)}.",
         _to_letter("onboarding_completed"),
     ),
-    "follow_up": Shown("Add note", _why_entry, _to_log),
-    "lead_review": Shown("Review", _why_entry, _to_log),
+    "follow_up": Shown("Add note", _why_entry, _to_entry),
+    "lead_review": Shown("Review", _why_entry, _to_entry),
     "tell_rsm": Shown("Open draft", _why_rsm, _to_rsm_letter),
     "billing_check": Shown("Done", _why_billing, _by_hand, posts=True),
     "forum_invite": Shown(

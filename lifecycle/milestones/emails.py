@@ -213,7 +213,10 @@ def path_of(milestone: Milestone) -> str:
         return reverse("adoption:checklist", args=[milestone.account_id, milestone.day])
     if milestone.source_type in PAGES:
         return reverse(PAGES[milestone.source_type], args=[milestone.account_id, milestone.day])
-    page = "onboarding:page" if milestone.source_type == "onboarding" else "accounts:detail"
+    if milestone.source_type in ("activity", "bug"):
+        return reverse("accounts:entry", args=[milestone.account_id, milestone.source_id])
+    of_onboarding = milestone.source_type in ("onboarding", "training_session")
+    page = "onboarding:page" if of_onboarding else "accounts:detail"
     return reverse(page, args=[milestone.account_id])
 
 
