@@ -72,9 +72,7 @@ class Onboarding(AccountRow):
             and (self.training_completed_on < self.call_completed_on)
         ):
             name = "training_completed_on" if "training_completed_on" in values else "call_completed_on"
-            text = (
-                "Training cannot be completed before the call was held. Correct one of the dates."
-            )
+            text = "Training cannot be completed before the call was held. Correct one of the dates."
             raise Refused(name, "before_call", text, rule="CAD-1")
         self.save()
 
