@@ -4,7 +4,8 @@ import pytest
 
 from adoption import pdfs
 from adoption.models import ChecklistTemplate
-from adoption.tests.factories import answer, make_stages, record
+from adoption.tests.factories import NOON, answer, fresh, make_stages, record
+from lifecycle.change import change
 
 pytestmark = pytest.mark.django_db
 LARGEST, SMALLEST = 26, 18
@@ -27,6 +28,19 @@ def test_chk_1_no_item_has_two_meanings_and_each_has_a_kind_we_know(key):
     keys = [item["key"] for section in template.sections for item in section["items"]]
     assert len(keys) == len(set(keys))
     assert {item["kind"] for item in items(template).values()} <= {"choice", "number", "text"}
+
+
+def test_chk_2_a_running_checklist_keeps_its_version_and_the_next_one_takes_the_newest():
+    first, final = make_stages()
+    was = ChecklistTemplate.newest("first")
+    answer(first, {})  # begun, nothing answered yet
+    with change(None, by=None, via="admin", now=NOON):
+        for template in (was, ChecklistTemplate.newest("final")):
+            end = template.sections[-1:]
+            ChecklistTemplate.objects.create(key=template.key, number=template.number + 1, sections=end)
+    assert pdfs.sheet(fresh(first))["template"] == str(was)
+    assert len(pdfs.sheet(fresh(first))["sections"]) > 1
+    assert [section["title"] for section in pdfs.sheet(fresh(final))["sections"]] == ["Admin feedback"]
 
 
 def test_chk_5_the_final_checklist_can_be_compared_with_the_first_item_by_item():
