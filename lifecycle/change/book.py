@@ -39,6 +39,7 @@ class Book:
     ledger: Ledger
     roster: Roster
     policy: Policy
+    made: frozenset[int]
     accounts: dict[int, Account]
     onboardings: dict[int, Onboarding]
     sessions: dict[int, list[TrainingSession]]
@@ -57,7 +58,9 @@ class Book:
     def load(
         cls, ids: list[int], *, roster: Roster, policy: Policy, now: datetime, by: User | None, ledger: Ledger
     ) -> Book:
-        made = {pk for (model, pk), entry in ledger.written.items() if model is Account and entry.created}
+        made = frozenset(
+            pk for (model, pk), entry in ledger.written.items() if model is Account and entry.created
+        )
 
         def of(model: type[DomainModel]) -> dict[str, list[int]]:
             """An account made in this change has such rows only where this change wrote some."""
@@ -71,6 +74,7 @@ class Book:
             ledger=ledger,
             roster=roster,
             policy=policy,
+            made=made,
             accounts={row.pk: row for row in Account.objects.filter(pk__in=ids).order_by("pk")},
             onboardings={
                 row.account_id: row for row in Onboarding.objects.filter(**of(Onboarding)).order_by("pk")

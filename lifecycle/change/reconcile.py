@@ -109,9 +109,8 @@ class _Reconciliation:
 
     def _once_cancelled(self, account: Account, key: Key) -> Milestone | None:
         if self.cancelled is None:
-            rows = Milestone.objects.filter(
-                account_id__in=list(self.book.accounts), status="cancelled"
-            ).order_by("pk")
+            known = [pk for pk in self.book.accounts if pk not in self.book.made]
+            rows = Milestone.objects.filter(account_id__in=known, status="cancelled").order_by("pk")
             self.cancelled = {(row.account_id, row.key): row for row in rows}
         return self.cancelled.get((account.pk, key))
 
