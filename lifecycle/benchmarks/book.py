@@ -39,6 +39,8 @@ def copies(row: Model, number: int, **instead: str) -> None:
     values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in plain]
     names = ", ".join(quote(field.column) for field in fields)
     table = quote(row._meta.db_table)
+    if connection.vendor == "postgresql":
+        run("SET statement_timeout = 0")
     run(COPY.format(table=table, names=names, values=", ".join(words), number=number), values)
 
 

@@ -134,7 +134,9 @@ class Milestone(DomainModel):
 
     def audience(self, occasion: Occasion, roster: Roster, *, csm_id: int | None) -> list[User]:
         """MIL-3: who is reminded on that occasion, each once, active people only."""
-        ids = {"owner": self.owner_id, "csm": csm_id, "lead": roster.lead_of(csm_id)}
+        ids = {"owner": self.owner_id, "csm": csm_id}
+        if "lead" in occasion.to:
+            ids["lead"] = roster.lead_of(csm_id)
         wanted = {ids[role] for role in occasion.to} - {None}
         return [roster.users[pk] for pk in sorted(wanted) if roster.users[pk].is_active]
 
@@ -208,7 +210,7 @@ class Reminder(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=("recipient", "send_on"),
+                fields=("send_on", "recipient"),
                 name="reminder_to_bundle",
                 condition=Q(state="planned", message=None),
             )

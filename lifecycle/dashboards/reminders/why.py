@@ -20,7 +20,6 @@ from lifecycle.milestones.planner.bundling import (
     AT_ONCE,
     CLOSED,
     DIGEST,
-    IMMEDIATE_KINDS,
     INACTIVE,
     MOVED_FAR,
     NEWER,
@@ -29,6 +28,7 @@ from lifecycle.milestones.planner.bundling import (
 )
 from lifecycle.milestones.planner.forecast import DAYS
 from lifecycle.milestones.planner.postroom import Postroom
+from lifecycle.rules.duties import kind_of
 from lifecycle.rules.reminders import DAY, PREPARE, Answer, Case, Occasion, Stranger, answer, why_not
 
 LATELY = timedelta(days=30)  # how long a closed duty is still explained
@@ -112,7 +112,7 @@ class _Scene:
         for row in self.told:
             if row.state == "planned":
                 keys.add(f"{DIGEST}:{row.recipient_id}:{row.send_on}")
-            if row.state == "planned" and row.milestone.kind in IMMEDIATE_KINDS:
+            if row.state == "planned" and kind_of(row.milestone.key).at_once:
                 day = row.created_at.astimezone(self._person(row).zone).date()
                 most = range(1, self.room.policy.reminders.daily_ceiling)
                 keys |= {f"{AT_ONCE}:{row.recipient_id}:{day}:{n}" for n in most}
@@ -231,7 +231,7 @@ class _Scene:
             mail_on=mail.not_before.astimezone(person.zone).date() if mail else None,
             came_on=came_on if late_that_day else None,
             caused_it=self.causers.get(milestone.pk, 0) == person.pk,
-            ceiling=milestone.kind in IMMEDIATE_KINDS and all(key in self.mails for key in today_full),
+            ceiling=kind_of(milestone.key).at_once and all(key in self.mails for key in today_full),
             expired=self.mails.get(f"{DIGEST}:{person.pk}:{row.send_on}") == "expired",
         )
 

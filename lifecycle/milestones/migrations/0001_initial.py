@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
             model_name="reminder",
             index=models.Index(
                 condition=models.Q(("message", None), ("state", "planned")),
-                fields=["recipient", "send_on"],
+                fields=["send_on", "recipient"],
                 name="reminder_to_bundle",
             ),
         ),

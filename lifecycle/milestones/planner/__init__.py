@@ -17,20 +17,23 @@ from lifecycle.mail.models import ServiceBeat
 from lifecycle.milestones.planner.bundling import Planning
 from lifecycle.milestones.planner.forums import look_at_forums
 from lifecycle.milestones.planner.postroom import Postroom
+from lifecycle.milestones.planner.probe import LOCK, PLANNER, look, mark_idle
 
 log = logging.getLogger(__name__)
 
-PLANNER = "planner"  # its ServiceBeat
-LOCK = 0x57415901
 CHUNK = 200
 LATE_AFTER = timedelta(minutes=15)
 
 
 class Sweep(NamedTuple):
-    """What a run of the planner did to reminders."""
+    """What a run of the planner did to reminders; `looked` is False when another planner was at work."""
 
     planned: int = 0
     superseded: int = 0
+    looked: bool = True
+
+
+BUSY = Sweep(looked=False)
 
 
 def plan(now: datetime) -> int:
@@ -40,11 +43,22 @@ def plan(now: datetime) -> int:
 
 
 def sweep(now: datetime) -> Sweep:
-    """As `plan`, telling also how many reminders were superseded by newer ones."""
-    if not _look_again(now):
-        return Sweep()
+    """As `plan`, telling also how many reminders were superseded by newer ones, and whether it could look."""
     with transaction.atomic():
-        if not _alone():
+        found = look(now)
+        if not found.alone:
+            return BUSY
+        if not found.again and not found.mail:
+            mark_idle(now)
+            return Sweep()
+    if found.again and not _look_again(now):
+        return BUSY
+    with transaction.atomic():
+        found = look(now)
+        if not found.alone:
+            return BUSY
+        if not found.mail:
+            mark_idle(now)
             return Sweep()
         planning = Planning(Postroom.load(now))
         planning.remind()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+
 from accounts.models import User
 from lifecycle.change import change
 from lifecycle.events.models import Event
@@ -15,19 +17,22 @@ from lifecycle.mail.dispatch.sending import TOO_LATE
 from lifecycle.mail.models import Message
 from lifecycle.mail.models.outbox import OPEN_STATES
 from lifecycle.milestones.models import Milestone, Notice, Reminder
+from lifecycle.milestones.planner import desk
 from lifecycle.milestones.planner.postroom import Postroom
+from lifecycle.rules.duties import kind_of
 from lifecycle.rules.reminders import DAY, PREPARE
 
 BATCH = 5000
 ONE_DAY = timedelta(days=1)
+FAR = 2 * ONE_DAY
 DIGEST, AT_ONCE = "digest", "now"
-IMMEDIATE_KINDS = frozenset({"recap_meeting"})  # MIL-4: what does not wait for tomorrow's digest
 
 NEWER = "A newer reminder took its place."
 CLOSED = "Done or cancelled before it left."
 NOT_THEIRS = "Somebody else looks after it now."
 INACTIVE = "The recipient no longer works here."
 MOVED_FAR = "The date moved; a new reminder is planned."
+FAR_OFF = "It was planned for another day than the one that has come."
 REVIVABLE = (CLOSED, NOT_THEIRS, INACTIVE)  # what may become true again
 
 
@@ -76,6 +81,7 @@ class Planning:
     superseded: int = 0
     slots: dict[str, Message] = field(default_factory=dict)
     fresh: dict[str, Message] = field(default_factory=dict)
+    due: list[Milestone] = field(default_factory=list)
 
     @property
     def now(self) -> datetime:
@@ -85,23 +91,19 @@ class Planning:
 
     def remind(self) -> None:
         """Insert the reminders that have come, and note on each milestone when to look again."""
-        rows = Milestone.objects.open().filter(remind_at__lte=self.now).select_related("account")
-        # A row somebody is changing just now is left for the next run: its dates may be about to move.
-        rows = rows.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        due = list(rows.order_by("remind_at", "pk"))
+        self.due = desk.due_milestones(self.now)
         known: dict[int, list[Reminder]] = defaultdict(list)
-        for ids in _batches([row.pk for row in due]):
-            for reminder in Reminder.objects.filter(milestone__in=ids):
-                known[reminder.milestone_id].append(reminder)
+        for reminder in desk.known_reminders(self.now) if self.due else ():
+            known[reminder.milestone_id].append(reminder)
         new: list[Reminder] = []
         revived: list[Reminder] = []
         looks: dict[datetime | None, list[int]] = defaultdict(list)
-        for milestone in due:
+        for milestone in self.due:
             come, remind_at = self.come(milestone)
             looks[remind_at].append(milestone.pk)
             for person_id, occasions in come.items():
                 self.choose(milestone, person_id, occasions, known[milestone.pk], new, revived)
-        Reminder.objects.bulk_create(new, ignore_conflicts=True, batch_size=1000)
+        desk.insert(new)
         Reminder.objects.bulk_update(revived, ["state", "reason", "message", "send_on"], batch_size=200)
         self._look_at(looks)
 
@@ -171,6 +173,7 @@ class Planning:
 
     def bundle(self) -> None:
         """Put what waits into its recipient's mail: today's digest, tomorrow's, or one that leaves at once."""
+        self._empty_far()
         self._follow_hours()
         self._empty_expired()
         reminders = self._waiting()
@@ -181,6 +184,13 @@ class Planning:
         self._read_slots(people)
         self.assign(reminders, told, self.causers(r for rows in reminders.values() for r in rows))
         self._write(reminders, told)
+
+    def _empty_far(self) -> None:
+        """A mail of a day after tomorrow was made by trying out another instant: what it holds waits for its own
+        day again."""
+        far = Message.objects.filter(kind__in=(DIGEST, AT_ONCE), state__in=OPEN_STATES, raw=None)
+        far = far.filter(not_before__gt=self.now + FAR)
+        self._empty(far, "cancelled", FAR_OFF)
 
     def _follow_hours(self) -> None:
         """MIL-4: a digest that waits leaves at the hour, and in the zone, that its reader has by now."""
@@ -205,17 +215,19 @@ class Planning:
         """What a mail holds that never left and is too late now waits again, so that today's digest is whole."""
         late = Message.objects.filter(kind__in=(DIGEST, AT_ONCE), state__in=OPEN_STATES, raw=None)
         late = late.filter(not_before__lte=self.now, expires_at__lte=self.now)
-        ids = list(late.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
+        self._empty(late, "expired", TOO_LATE)
+
+    def _empty(self, mails: QuerySet, state: str, reason: str) -> None:
+        ids = list(mails.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
         for batch in _batches(ids):
-            Message.objects.filter(pk__in=batch).update(state="expired", reason=TOO_LATE)
+            Message.objects.filter(pk__in=batch).update(state=state, reason=reason)
             Reminder.objects.filter(message__in=batch, state="planned").update(message=None)
             Notice.objects.filter(message__in=batch, told_at=None).update(message=None)
 
     def _waiting(self) -> dict[int, list[Reminder]]:
         """By person, the planned reminders without a mail whose instant has come, the newest of each duty."""
         horizon = self.now.astimezone(UTC).date() + ONE_DAY
-        rows = Reminder.objects.filter(state="planned", message=None, send_on__lte=horizon)
-        found, gone = self.ready(rows.select_related("milestone").order_by("ordinal", "send_on", "pk"))
+        found, gone = self.ready(desk.unbundled(horizon, self.due))
         for reason, listed in gone.items():
             for batch in _batches([row.pk for row in listed]):
                 left_out = Reminder.objects.filter(pk__in=batch)
@@ -259,7 +271,7 @@ class Planning:
 
     def causers(self, reminders: Iterable[Reminder]) -> dict[int, int | None]:
         """MIL-4: for duties that may leave at once, who caused them: that person is not told at once."""
-        ids = [r.milestone_id for r in reminders if r.milestone.kind in IMMEDIATE_KINDS and r.occasion == DAY]
+        ids = [r.milestone_id for r in reminders if r.occasion == DAY and kind_of(r.milestone.key).at_once]
         if not ids:
             return {}
         caused: dict[int, int | None] = dict.fromkeys(ids)
@@ -326,13 +338,8 @@ class Planning:
         for message in again:
             message.save()
         Message.objects.bulk_create(new, batch_size=500)
-        for model, listed in ((Reminder, reminders), (Notice, told)):
-            joined: dict[int, list[int]] = defaultdict(list)
-            for row in (row for rows in listed.values() for row in rows):
-                joined[row.message.pk].append(row.pk)
-            for message_id, all_ids in joined.items():  # a person's at once: a CASE per row is far slower
-                for ids in _batches(all_ids):
-                    model.objects.filter(pk__in=ids).update(message=message_id)
+        for listed in (reminders, told):
+            desk.join(row for rows in listed.values() for row in rows)
 
 
 def _batches(items: list[Any]) -> Iterator[list[Any]]:

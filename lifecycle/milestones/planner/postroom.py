@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ class Postroom:
     roster: Roster
     covers: dict[int, list[Cover]]
     stamp: tuple[Any, ...] = ()
+    mornings: dict[tuple[int, date], datetime] = field(default_factory=dict)  # asked again at every look
 
     @classmethod
     def load(cls, now: datetime) -> Postroom:
@@ -88,7 +89,10 @@ class Postroom:
 
     def morning(self, person: User, on: date) -> datetime:
         """MIL-4: when that person's mail of that day leaves."""
-        return send_at(on, hour=person.mail_hour(self.policy), zone=person.zone)
+        key = (person.pk, on)
+        if key not in self.mornings:
+            self.mornings[key] = send_at(on, hour=person.mail_hour(self.policy), zone=person.zone)
+        return self.mornings[key]
 
 
 # Every change of a person or a team raises its version, and a policy never changes.
