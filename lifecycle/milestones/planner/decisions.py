@@ -143,6 +143,7 @@ class _Turn:
             newer = self._newer()
             self.row.state, self.row.reason = ("superseded", NEWER) if newer else ("planned", "")
             self.row.decided_by = self.row.message = None
+            self.row.created_at = self.work.now  # planned anew: until now nobody waited for its mail
             self.row.save()
         self._tell("reminder.released", before)
 

@@ -20,6 +20,7 @@ from accounts.tests.factories import (
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.events.models import Event
+from lifecycle.invariants import check
 from lifecycle.mail import dispatch
 from lifecycle.mail.models import Message
 from lifecycle.mail.tests.sending import chicago
@@ -127,6 +128,16 @@ def test_mil_5_released_after_its_day_it_goes_with_the_next_mail(stage, imani, j
     release(line, by=imani, now=chicago("02-16 07:00"))
     assert look("02-16 07:30") == set()
     assert look("02-16 08:00") == {("imani", "prepare")}
+
+
+def test_mil_5_what_is_let_go_after_days_is_not_taken_for_a_forgotten_one(stage, imani, joss):
+    line = chosen(stage, "prepare", imani)
+    hold(line, by=joss, now=chicago("02-10 09:00"))
+    for day in (15, 20):
+        look(f"02-{day} 08:00")
+    now = chicago("02-20 09:00")
+    release(line, by=joss, now=now)
+    assert [words for words in check(now) if "reminder" in words] == []
 
 
 def test_mil_5_released_after_a_newer_one_left_it_stays_out(stage, imani, joss):

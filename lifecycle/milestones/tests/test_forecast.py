@@ -177,7 +177,78 @@ def test_mil_5_the_forecast_knows_that_what_came_too_late_joins_the_next_digest(
     assert Message.objects.filter(state="due").count() == 2  # as they were
 
 
-@pytest.mark.parametrize("seed", range(5))
+# --- what comes up after the hour: it leaves at once where no digest has left that day, else the next morning
+
+
+@pytest.fixture
+def met(settings, tmp_path) -> Account:
+    """Northwind's meeting is on Thursday, February 26, from ten to half past in UTC; then its outcome is owed."""
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    began = datetime(2026, 1, 30, 15, tzinfo=UTC)
+    with clock.at(began):
+        csm = make_csm("imani@example.com", team=make_team(lead=make_lead()))
+        account = complete_onboarding(
+            make_account("Northwind", csm=csm, service_level="premium"), on=began.date()
+        )
+        with change(account, by=csm, via="page", now=began) as work:
+            stage = Stage.objects.get(account=work.account, day=30)
+            booked = {"meeting_scheduled_at": datetime(2026, 2, 26, 10, tzinfo=UTC)}
+            stage.record(booked, now=began, today=began.date())
+    for day in range(1, 26):
+        Scene.look(datetime(2026, 2, day, 8, tzinfo=UTC))
+    return account
+
+
+def on(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 2, day, hour, minute, tzinfo=UTC)
+
+
+def outcome(account: Account) -> set[tuple]:
+    """The first mails that ask for the outcome, as foreseen on the 26th at six: recipient, mail, when."""
+    found = {
+        line[3:]
+        for line in said(on(26, 6), [account.pk])
+        if line[0][1] == "record_meeting" and line[1] == "day"
+    }
+    looks = [on(26, 6), on(26, 8), on(26, 10, 30), on(27, 8), on(27, 8, 1), on(28, 8)]
+    for instant in looks:
+        Scene.look(instant)
+    sent = Reminder.objects.filter(state="sent", milestone__kind="record_meeting", occasion="day")
+    real = set(sent.values_list("recipient", "message__dedup", "message__sent_at"))
+    assert found == real
+    return real
+
+
+def test_mil_4_the_forecast_sends_at_once_what_comes_up_on_a_day_without_a_digest(met):
+    imani = met.csm_id
+    assert outcome(met) == {(imani, f"digest:{imani}:2026-02-26", on(26, 10, 30))}
+
+
+def test_mil_4_the_forecast_of_one_account_knows_that_another_sends_a_digest_that_morning(met):
+    imani = met.csm
+    with clock.at(on(1, 9)):  # asks to be prepared on the 26th: fourteen days before day 30
+        complete_onboarding(
+            make_account(csm=imani, service_level="premium"), on=date(2026, 2, 10), now=on(11, 9)
+        )
+    assert outcome(met) == {(imani.pk, f"digest:{imani.pk}:2026-02-27", on(27, 8))}
+
+
+def test_mil_4_the_forecast_knows_that_a_notice_sends_a_digest_that_morning(met):
+    imani = met.csm
+    Notice.objects.create(recipient=imani, text="A nudge.", created_at=on(26, 5))
+    assert outcome(met) == {(imani.pk, f"digest:{imani.pk}:2026-02-27", on(27, 8))}
+
+
+def test_mil_6_the_forecast_knows_who_covers_by_the_time_a_mail_leaves(met):
+    imani, kofi = met.csm, make_csm("kofi@example.com", team=met.csm.team)
+    with change(None, by=None, via="page", now=on(25, 9)):
+        Cover.objects.create(user=imani, substitute=kofi, from_on=date(2026, 2, 27), to_on=date(2026, 3, 9))
+    Notice.objects.create(recipient=imani, text="A nudge.", created_at=on(26, 5))
+    # It was in Imani's digest of the 27th, passes on as that leaves, and Kofi's own of that day has left by then.
+    assert outcome(met) == {(kofi.pk, f"digest:{kofi.pk}:2026-02-28", on(28, 8))}
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_mil_5_the_forecast_of_a_day_is_what_the_planner_sends_in_the_next_thirty(seed, settings, tmp_path):
     settings.EMAIL_FILE_PATH = str(tmp_path)
     scene = Scene(seed)
