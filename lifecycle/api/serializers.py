@@ -69,4 +69,6 @@ class RowSerializer(Strict, serializers.ModelSerializer):
         """The rows with everything that showing them reads: no query a row."""
         related, fetched = getattr(cls.Meta, "related", ()), getattr(cls.Meta, "fetched", ())
         fetched = fetched() if callable(fetched) else fetched
-        return rows.select_related(*related).prefetch_related(*fetched)
+        if related:  # without names, select_related() would join every foreign key
+            rows = rows.select_related(*related)
+        return rows.prefetch_related(*fetched)

@@ -1,8 +1,8 @@
 """What `make bench` runs: each thing beside its limit, rounds interleaved, medians.
 
-The machine is shared and noisy, so only the ratio of one run counts. CPU milliseconds are the application's alone,
-then PostgreSQL's own, from /proc; `wall` is what a clock on the wall says. Runs in a test database of its own, on
-`DATABASE_URL` where it is set, else on a private PostgreSQL that waits for its disk. Arguments name groups of cases:
+The machine is shared and noisy, so only the ratio of one run counts: of CPU, that of the application and of the
+PostgreSQL process that serves it together (from /proc, in steps of ten milliseconds). Runs in a test database of its
+own, on `DATABASE_URL` where it is set, else on a private PostgreSQL. Arguments name groups of cases:
 `python -m lifecycle.benchmarks mail planner` measures those alone.
 """
 
@@ -24,10 +24,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Measured:
-    """What one side of a case took, round by round, in milliseconds."""
+    """What one side of a case took, round by round, in milliseconds: CPU of the database's server, of it and the
+    application, and time."""
 
-    cpu: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
+    both: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
     def take(self, act: Callable[[], object], *, count: bool) -> None:
@@ -35,8 +36,8 @@ class Measured:
         act()
         if count:
             self.wall.append(1000 * (time.perf_counter() - wall))
-            self.cpu.append(1000 * (time.process_time() - cpu))
             self.server.append(1000 * (server_ticks() - server) / TICKS)
+            self.both.append(1000 * (time.process_time() - cpu) + self.server[-1])
 
 
 def server_ticks() -> int:
@@ -70,7 +71,7 @@ def private_postgres() -> Iterator[None]:
     from lifecycle.tests.suite import need, postgres, postgres_binaries
 
     need("Measuring on PostgreSQL", bool(postgres_binaries()), "postgresql")
-    with postgres(fsync="on", full_page_writes="on") as url:
+    with postgres() as url:
         os.environ["DATABASE_URL"] = url
         yield
 
@@ -90,8 +91,8 @@ def run(wanted: list[str]) -> None:
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
-        print(f"{'medians, ms, on ' + connection.vendor:<56}{'limit':>9}{'ours':>9}{'ratio':>7}", end="")
-        print(f"{'server':>9}{'wall':>9}{'limit':>9}")
+        print(f"{'medians, CPU ms, on ' + connection.vendor:<58}{'limit':>9}{'ours':>9}{'ratio':>7}", end="")
+        print(f"{'of it server':>14}{'wall ms':>9}{'limit':>8}")
         for case in cases.prepared(wanted):
             limit, ours = measure(case)
             report(case, limit, ours)
@@ -101,13 +102,13 @@ def run(wanted: list[str]) -> None:
 
 def report(case: object, limit: Measured, ours: Measured) -> None:
     middle = statistics.median
-    bare, full = middle(limit.cpu), middle(ours.cpu)
+    bare, full = middle(limit.both), middle(ours.both)
     ratio = f"{full / bare:.1f}" if bare else "-"
-    print(f"{case.title:<56}{bare:>9.2f}{full:>9.2f}{ratio:>7}{middle(ours.server):>9.0f}", end="")
-    print(f"{middle(ours.wall):>9.1f}{middle(limit.wall):>9.1f}", flush=True)
+    print(f"{case.title:<58}{bare:>9.2f}{full:>9.2f}{ratio:>7}{middle(ours.server):>14.0f}", end="")
+    print(f"{middle(ours.wall):>9.1f}{middle(limit.wall):>8.1f}", flush=True)
     if case.things:
         rates = [1000 * case.things / middle(side.wall) for side in (ours, limit)]
-        print(f"  {rates[0]:,.0f} a second; limit {rates[1]:,.0f} a second ({case.beside})", flush=True)
+        print(f"    {rates[0]:,.0f} a second, {case.beside}: {rates[1]:,.0f} a second", flush=True)
 
 
 if __name__ == "__main__":

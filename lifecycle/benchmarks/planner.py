@@ -39,7 +39,7 @@ def cases() -> Iterator[Case]:
         run(INSERT, [now, now])
 
     title = f"plan {DUE:,} due reminders, rows and digests"
-    yield Case(title, insert, planned, due, DUE, "one INSERT of the rows", rounds=3)
+    yield Case(title, insert, planned, due, DUE, "one INSERT of such rows", rounds=3)
     empty_outbox()
     run("DELETE FROM milestones_milestone WHERE kind = 'book_meeting'")
     far = clock.now() + timedelta(days=200)

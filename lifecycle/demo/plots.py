@@ -9,6 +9,7 @@ from accounts.models import Account
 from lifecycle.demo.book import customers
 from lifecycle.demo.people import furnish, make_people
 from lifecycle.demo.stories import SNAPSHOT_DAYS, Deed, Play, Story, take_snapshots
+from lifecycle.demo.talks import talk
 from lifecycle.milestones.models import Notice
 
 
@@ -164,6 +165,7 @@ def tell(number: int, *, now: datetime) -> None:
     stories = [Story(play, customer, place) for place, customer in enumerate(customers(number, dice), 1)]
     for story in stories:
         PLOTS[story.customer.story](story)
+        talk(story)
     for days in SNAPSHOT_DAYS:
         at = now - timedelta(days=days)
         play.add(

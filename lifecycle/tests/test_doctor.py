@@ -96,6 +96,9 @@ def test_all_is_well_where_mail_went_every_honest_way(wrong):
     zombie = make_mail("plain:5", "sent", now, sent_at=now, uncertain=True, audience="customer")
     tried(zombie, "unknown")
     tried(zombie, "sent")  # its answer came after all, in the same try
+    noted_twice = make_mail("plain:8", "sent", now, sent_at=now)  # the database crashed in between
+    tried(noted_twice, "sent")
+    tried(noted_twice, "sent after all")
     make_mail("plain:6", "marked", now, sent_at=now)
     make_mail("plain:7", "sending", now, lease_until=now - timedelta(seconds=50))
     assert wrong() == []

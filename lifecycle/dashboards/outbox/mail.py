@@ -232,15 +232,13 @@ def _actions(message: Message, viewer: User, *, unsent: bool) -> list[Action]:
         return []
     held, repeats = message.state == "held", message.uncertain or message.state in ("sent", "marked")
     a_repeat = " It may be a repeat." if repeats else ""
+    retrying = "Sends it at once, and tries for another day when that fails."
+    if message.uncertain:
+        retrying = "Sends the same mail under the same id, which many mail programs then show once."
+    elif message.state == "retry":
+        retrying = "Sends it at once instead of waiting."
     offered = [
-        Action(
-            "retry",
-            "Retry now",
-            "Sends the same mail under the same id, which many mail programs then show once."
-            if message.uncertain
-            else "Sends it at once, and tries for another day when that fails.",
-            main=not held,
-        ),
+        Action("retry", "Retry now", retrying, main=not held),
         Action("again", "Send again", f"Sends it as a new mail.{a_repeat}", main=held),
         Action("mark", "Mark as sent", "It reached them another way. What it carries counts as sent."),
         Action("cancel", "Cancel", "It is not sent, and says so here with your name."),

@@ -119,7 +119,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
 def _chosen(request: HttpRequest, *, now: datetime) -> list[int]:
     """The mails that were ticked, or all of the list; only those this person may work, at most so many."""
     user = request.user
-    worked = Message.objects.worked_by(user, today=user.today(now))
+    worked = Message.objects.worked_by(user, today=user.today(now)).filter(channel="mail")
     if request.POST.get("all"):
         wanted = asked.Asked.read(request.POST, user, now=now)
         states = asked.BY_KEY[wanted.tab].states if wanted.tab else ()

@@ -24,13 +24,17 @@ def write(account: Account, by: User, *, now: datetime, to: str = "dwhitlow@hald
         source_id=Onboarding.objects.get(account=account).pk,
         to=[to],
         subject=f"Your onboarding call, {account.name}",
-        body="Hello Dana,\n\nthank you for your time today. Two things stay with me from our call.\n\nImani",
+        body=f"Hello {_first_name(to)},\n\nthank you for your time today. Two things stay with me from our call.\n\nImani",
         author=by,
         created_at=now,
         updated_at=now,
     )
     draft.save()
     return draft
+
+
+def _first_name(address: str) -> str:
+    return "Dana" if address.startswith("dwhitlow") else address.partition("@")[0].title()
 
 
 def post(account: Account, by: User, *, now: datetime, to: str = "dwhitlow@haldenvale.example") -> Message:

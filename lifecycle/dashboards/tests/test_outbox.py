@@ -200,10 +200,13 @@ def test_a_viewer_has_no_outbox(client, people, mails):
     assert "Outbox" not in client.get("/accounts/").content.decode()
 
 
-def test_mail_of_leave_cover_and_of_webhooks_is_not_listed(client, alice):
-    _mail("dead", address="hook", channel="webhook", recipient=alice, kind="hook")
-    client.force_login(alice)
+def test_deliveries_of_webhooks_are_no_mail(client, lead):
+    hook = _mail("dead", address="hook", channel="webhook", recipient=lead)
+    client.force_login(lead)
     assert listed(client, tab="failed") == []
+    assert client.get(address_of(hook)).status_code == 404
+    client.post("/outbox/bulk/", {"verb": "cancel", "mail": [hook.pk]})
+    assert Message.objects.get(pk=hook.pk).state == "dead"
 
 
 def test_searching_finds_no_mail_of_others(client, people, mails):

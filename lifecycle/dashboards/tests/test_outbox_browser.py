@@ -21,6 +21,7 @@ from lifecycle.dashboards.tests.mailing import GREYLISTED, UNKNOWN_USER, point_a
 from lifecycle.mail.models import Circuit, Message
 from lifecycle.mail.tests.rude import RudeServer
 from lifecycle.milestones.planner import plan
+from lifecycle.tests.pages import SCREENSHOTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 WAIT = 10_000
@@ -209,18 +210,15 @@ def test_a_digest_that_waits_shows_its_reminders_and_words(
 def test_the_pages_work_on_a_phone_and_by_keyboard(page, visit, sign_in, team, troubled):
     sign_in(page, team.lead)
     page.set_viewport_size({"width": 390, "height": 844})
-    for path in (
-        "/outbox/?tab=failed",
-        "/outbox/?tab=queued",
-        page_of(troubled["failed"]),
-        page_of(troubled["sent"]),
-    ):
+    for name, path in {
+        "failed": "/outbox/?tab=failed",
+        "queued": "/outbox/?tab=queued",
+        "mail-failed": page_of(troubled["failed"]),
+        "mail-sent": page_of(troubled["sent"]),
+    }.items():
         visit(path)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-        page.screenshot(
-            path=f"var/screenshots/outbox-phone-{path.strip('/').replace('/', '-').replace('?', '-')}.png",
-            caret="initial",
-        )
+        page.screenshot(path=SCREENSHOTS / f"outbox-phone-{name}.png", caret="initial")
     page.set_viewport_size({"width": 1440, "height": 900})
     visit("/outbox/?tab=failed")
     page.get_by_label(re.compile("Tick")).focus()

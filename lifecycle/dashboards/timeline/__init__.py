@@ -186,13 +186,7 @@ def _joins(event: Event, entry: Entry, entries: list[Entry]) -> bool:
 
 
 def _scene(events: list[Event], *, viewer: User, now: datetime) -> Scene:
-    people = {
-        value
-        for event in events
-        for name in ("csm", "onboarded_by")
-        for value in event.changed.get(name, ())
-        if isinstance(value, int)
-    }
+    people = {value for event in events for value in event.changed.get("csm", ()) if isinstance(value, int)}
     contacts = [event.pk for event in events if event.object_type == "contact"]
     checklists = {event.object_id for event in events if event.object_type == "checklist"}
     checklists |= {event.data["checklist"] for event in events if "checklist" in event.data}

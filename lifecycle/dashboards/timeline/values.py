@@ -20,7 +20,10 @@ LONGEST = 80
 
 # Computed, or told by an event of its own: no news where they change.
 HIDDEN = {
-    "account": {"phase", "policy", "reasons", "pool", "segment", "override_by", "override_at", "archived_at"},
+    "account": {
+        *("phase", "policy", "reasons", "pool", "segment", "onboarded_by"),
+        *("override_by", "override_at", "archived_at"),
+    },
     "onboarding": set(),
     "training-session": {"onboarding", "product"},
     "objective": {"onboarding"},
