@@ -189,3 +189,9 @@ SHOWN: dict[str, Shown] = {
     ),
     "reroute": Shown("Decide", _why_reroute, lambda row: reverse("accounts:reroute", args=[row.account_id])),
 }
+
+
+def path_of(row: Milestone) -> str:
+    """The page on which a duty is done; that of the account where a button of the queue does it."""
+    shown = SHOWN[row.kind]
+    return _to_account(row) if shown.posts else shown.url(row)

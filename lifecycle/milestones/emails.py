@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import User
+from lifecycle.dashboards.shown import path_of
 from lifecycle.mail.dispatch import Mail, register_kind, shared
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone, Notice, Reminder
@@ -200,24 +201,6 @@ def _subject(groups: dict[str, list[Line]], told: int) -> str:
     if told and not parts:
         parts = [f"{told} notice{'s' if told > 1 else ''}"]
     return f"{settings.SITE_NAME}: {', '.join(parts)}"
-
-
-PAGES = {"stage": "adoption:stage", "check_in": "adoption:check-in"}
-
-
-def path_of(milestone: Milestone) -> str:
-    """The page on which a duty is done."""
-    if milestone.account_id is None:
-        return reverse("dashboards:day")
-    if milestone.kind == "prepare_checklist":
-        return reverse("adoption:checklist", args=[milestone.account_id, milestone.day])
-    if milestone.source_type in PAGES:
-        return reverse(PAGES[milestone.source_type], args=[milestone.account_id, milestone.day])
-    if milestone.source_type in ("activity", "bug"):
-        return reverse("accounts:entry", args=[milestone.account_id, milestone.source_id])
-    of_onboarding = milestone.source_type in ("onboarding", "training_session")
-    page = "onboarding:page" if of_onboarding else "accounts:detail"
-    return reverse(page, args=[milestone.account_id])
 
 
 def _day(day: date) -> str:

@@ -13,11 +13,11 @@ from accounts.models import Account, User
 from lifecycle.dashboards.outbox import words
 from lifecycle.dashboards.outbox.asked import sees_masked
 from lifecycle.dashboards.outbox.lists import undoable
+from lifecycle.dashboards.shown import path_of
 from lifecycle.events.models import Event
 from lifecycle.mail.dispatch.kinds import KINDS
 from lifecycle.mail.models import Attempt, Message
 from lifecycle.mail.outbox import ACTS, RESOURCE, effect, successor
-from lifecycle.milestones.emails import path_of
 from lifecycle.milestones.models import Reminder
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from typing import Any
 
 from accounts.models import Account, Team, User
 from lifecycle.dashboards.reminders import words
+from lifecycle.dashboards.shown import path_of
 from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail.models import Message
-from lifecycle.milestones.emails import path_of
 from lifecycle.milestones.models import Milestone
 from lifecycle.milestones.planner.bundling import AT_ONCE
 from lifecycle.milestones.planner.decisions import permits

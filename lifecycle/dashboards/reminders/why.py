@@ -12,9 +12,9 @@ from django.db.models import Q
 
 from accounts.models import Account, User
 from lifecycle.dashboards.reminders import words
+from lifecycle.dashboards.shown import path_of
 from lifecycle.dashboards.templatetags.waymark import day_words, hour_words
 from lifecycle.mail.models import Message
-from lifecycle.milestones.emails import path_of
 from lifecycle.milestones.models import Milestone, Reminder
 from lifecycle.milestones.planner.bundling import (
     AT_ONCE,

@@ -23,7 +23,7 @@ MILESTONE = Shape(
     *("id", "account", "kind", "source_type", "source_id", "day", "title", "owner"),
     *("due_on", "act_by", "status", "ordinal", "snoozed_until", "remind_at"),
 )
-ACCOUNT = Shape(Account, "id", "name", "mrr_cents", "csm", "archived_at")
+ACCOUNT = Shape(Account, "id", "name", "starter_package", "traits", "mrr_cents", "csm", "archived_at")
 NOTICE = Shape(Notice)
 
 # A row somebody is changing just now is left for the next run: its dates may be about to move.
