@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, Max, Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Roster
 from accounts.models.people import DECIDING_ROLES
 from adoption.models import Adoption, CheckIn, Checklist, Stage
-from adoption.models.adoption import DISENGAGEMENT_REASONS, ROOT_CAUSES
+from adoption.models.adoption import DISENGAGEMENT_REASONS, LONGEST_REASON, ROOT_CAUSES
+from adoption.models.checklist import LONGEST
 from lifecycle.api import fields, filters
 from lifecycle.api.problems import as_list
 from lifecycle.api.serializers import RowSerializer, StrictSerializer
 from lifecycle.api.views import DRY_RUN, Patched, Resource
 from lifecycle.change import Work
-from lifecycle.rules.gates import missing
 from lifecycle.rules.policy import LEVELS
 
 MOST_LETTERS = 20_000
@@ -29,9 +28,9 @@ MOST_TOPICS = 50
 
 
 class FeedbackSerializer(StrictSerializer):
-    bugs = fields.Text(allow_blank=True, required=False, max_length=MOST_LETTERS)
-    workflow = fields.Text(allow_blank=True, required=False, max_length=MOST_LETTERS)
-    suggestions = fields.Text(allow_blank=True, required=False, max_length=MOST_LETTERS)
+    bugs = fields.Text(allow_blank=True, required=False, max_length=LONGEST)
+    workflow = fields.Text(allow_blank=True, required=False, max_length=LONGEST)
+    suggestions = fields.Text(allow_blank=True, required=False, max_length=LONGEST)
 
 
 class MissingSerializer(serializers.Serializer):
@@ -41,8 +40,9 @@ class MissingSerializer(serializers.Serializer):
 
 
 def checklists() -> tuple[Prefetch, ...]:
-    """The checklists of stages, with whether they were exported: what the gate looks at."""
-    return (Prefetch("checklist", Checklist.objects.annotate(export_count=Count("exports"))),)
+    """The checklists of stages, with whether and when they were exported: what the gate looks at."""
+    exports = {"export_count": Count("exports"), "last_export_at": Max("exports__created_at")}
+    return (Prefetch("checklist", Checklist.objects.annotate(**exports)),)
 
 
 class StageSerializer(RowSerializer):
@@ -71,13 +71,20 @@ class StageSerializer(RowSerializer):
             *("recap_sent_at", "missing", "closed_at"),
         )
         read_only_fields = ("day", "final", "due_on", "postponements", "closed_at")
+        related = ("account",)
         fetched = checklists
+
+    @classmethod
+    def with_related(cls, rows: QuerySet) -> QuerySet:
+        return super().with_related(rows).with_objectives()
 
     @extend_schema_field(MissingSerializer(many=True))
     def get_missing(self, stage: Stage) -> list[dict[str, str]]:
-        if stage.closed_at is not None:
-            return []
-        return as_list(missing(stage.facts(getattr(stage, "checklist", None))))
+        return [] if stage.closed_at is not None else as_list(stage.lacking())
+
+
+class ReopenSerializer(StrictSerializer):
+    reason = fields.Text(max_length=LONGEST_REASON)
 
 
 class AnswersField(serializers.DictField):
@@ -189,12 +196,9 @@ class StageViewSet(Patched, Planned):
     }
 
     def record(self, stage: Stage, values: dict[str, Any], work: Work) -> None:
-        decision = values.get("gap_decision", stage.gap_decision)
-        if decision != stage.gap_decision and self.request.user.role not in DECIDING_ROLES:
-            raise PermissionDenied  # STAGE-3: the lead's decision
         if "feedback" in values:
             values["feedback"] = {**stage.feedback, **values["feedback"]}
-        stage.record(values, now=work.now, today=work.today(work.account))
+        stage.record(values, by=work.by, now=work.now, today=work.today(work.account))
 
     @extend_schema(request=None, parameters=[DRY_RUN])
     @action(detail=True, methods=["post"])
@@ -202,6 +206,15 @@ class StageViewSet(Patched, Planned):
         """STAGE-10. 409 with `missing` while something is; closing a closed stage changes nothing."""
         self.refuse_body()
         return self.write(lambda stage, work: stage.close(getattr(stage, "checklist", None), now=work.now))
+
+    @extend_schema(request=ReopenSerializer, parameters=[DRY_RUN])
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """STAGE-10: a team lead, manager or CS Ops opens a closed stage again, saying why."""
+        given = ReopenSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        reason = given.validated_data["reason"]
+        return self.write(lambda stage, work: stage.reopen(reason, by=work.by))
 
 
 class CheckInViewSet(Patched, Planned):

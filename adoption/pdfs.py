@@ -168,7 +168,7 @@ def _show_ticks(document: Any, pdf: Any) -> None:
 def _begun(stage: Stage) -> tuple[Checklist, dict[str, Answer]]:
     checklist = Checklist.objects.select_related("template").filter(stage=stage).first()
     if checklist is None:
-        template = ChecklistTemplate.newest(template_key(stage, stage.account))
+        template = ChecklistTemplate.newest(template_key(stage))
         checklist = Checklist(account=stage.account, stage=stage, template=template)
     checklist.account = stage.account
     answers = _answers(checklist)
@@ -244,7 +244,7 @@ def _progress(items: list[dict[str, Any]]) -> dict[str, int]:
 
 def _meeting(stage: Stage) -> str:
     if stage.meeting_held_on:
-        return f"Meeting {stage.meeting_held_on:%a}, {_long(stage.meeting_held_on)}"
+        return f"Meeting held {stage.meeting_held_on:%a}, {_long(stage.meeting_held_on)}"
     if stage.meeting_scheduled_at:
         on = stage.meeting_scheduled_at.astimezone(zone_of(stage.account)).date()
         return f"Meeting {on:%a}, {_long(on)}"

@@ -110,6 +110,7 @@ class Migration(migrations.Migration):
                 ("version", models.PositiveIntegerField(default=1, editable=False)),
                 ("final", models.BooleanField(default=False)),
                 ("meeting_scheduled_at", models.DateTimeField(blank=True, null=True)),
+                ("booked_on", models.DateField(editable=False, null=True)),
                 ("recording_confirmed", models.BooleanField(default=False)),
                 (
                     "recording_url",
@@ -122,6 +123,7 @@ class Migration(migrations.Migration):
                 ("postponements", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("meeting_held", models.BooleanField(blank=True, null=True)),
                 ("meeting_held_on", models.DateField(blank=True, null=True)),
+                ("held_recorded_at", models.DateTimeField(editable=False, null=True)),
                 ("no_meeting_reason", models.TextField(blank=True, max_length=2000)),
                 (
                     "gap_decision",
@@ -185,6 +187,7 @@ class Migration(migrations.Migration):
                 ),
                 ("recap_sent_at", models.DateTimeField(blank=True, null=True)),
                 ("closed_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("reopen_reason", models.TextField(blank=True, editable=False, max_length=2000)),
                 (
                     "account",
                     models.ForeignKey(

@@ -1,4 +1,5 @@
-from adoption.models.adoption import Adoption, CheckIn, Stage
+from adoption.models.adoption import Adoption, Stage
+from adoption.models.check_in import CheckIn
 from adoption.models.checklist import Answer, Checklist, ChecklistExport, ChecklistTemplate
 
 __all__ = [

@@ -1,22 +1,31 @@
-"""Everything from day 0 on: the adoption of an account, its stages and its team-lead check-ins."""
+"""Everything from day 0 on: the adoption of an account and its stages."""
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.core.exceptions import PermissionDenied
 from django.core.validators import URLValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
-from accounts.models import AccountRow
-from lifecycle.rules.cadence import ExistingRow, PlannedRow
+from accounts.models import AccountRow, User
+from accounts.models.account import VisibleQuerySet
+from adoption.models.planned import PlannedAdoptionRow
+from lifecycle.policies.models import PolicyVersion
+from lifecycle.rules.cadence import PlannedRow
+from lifecycle.rules.diff import RowChange, foresee
 from lifecycle.rules.duties.stages import GAP_CLOSING
-from lifecycle.rules.facts import AdoptionFacts, CheckInFacts, StageFacts
-from lifecycle.rules.gates import missing
+from lifecycle.rules.facts import AdoptionFacts, StageFacts
+from lifecycle.rules.gates import Missing, missing
 from lifecycle.rules.policy import LEVELS
+from lifecycle.rules.prefill import Figures, Known, Prefill, prefill
 from lifecycle.rules.refused import GateClosed, Refused
-from onboarding.models import Onboarding
+from onboarding.models import Objective, Onboarding
 
 GAP_DECISIONS = ("retry", *GAP_CLOSING, "rescue")
 ENGAGEMENTS = ("increasing", "steady", "decreasing")
@@ -39,7 +48,11 @@ ROOT_CAUSES = (
     "competitor",
     "organisational",
 )
-FEEDBACK_FIELDS = ("bugs", "workflow", "suggestions")
+FEEDBACK = {"bugs": "bugs", "workflow": "workflow", "ideas": "suggestions"}  # by item of the checklist
+LONGEST_REASON = 2000
+SNAPSHOTS_READ = (
+    5  # the newest, and some before it, of which perhaps not all say how many actions were pending
+)
 
 
 def _choices(names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -47,7 +60,7 @@ def _choices(names: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _no_feedback() -> dict[str, str]:
-    return dict.fromkeys(FEEDBACK_FIELDS, "")
+    return dict.fromkeys(FEEDBACK.values(), "")
 
 
 class Adoption(AccountRow):
@@ -68,9 +81,7 @@ class Adoption(AccountRow):
     def __str__(self) -> str:
         return f"Adoption of {self.account}"
 
-    def facts(
-        self, stages: list[Stage], check_ins: list[CheckIn], checklists: dict[int, Any]
-    ) -> AdoptionFacts:
+    def facts(self, stages: list[Stage], check_ins: list[Any], checklists: dict[int, Any]) -> AdoptionFacts:
         return AdoptionFacts(
             id=self.pk,
             day_zero=self.day_zero,
@@ -81,48 +92,28 @@ class Adoption(AccountRow):
             check_ins=tuple(check_in.facts() for check_in in check_ins),
         )
 
+    def foresee(self, *, day_zero: date | None, service_level: str, today: date) -> tuple[RowChange, ...]:
+        """CAD-6, CAD-7: what another day 0 (None: cleared) or service level would do to the stages and check-ins,
+        as a page shows it before saving. Writes nothing; `today` is the account's.
 
-class PlannedAdoptionRow(AccountRow):
-    """What a stage and a check-in share: a day of an adoption, planned, perhaps cancelled and revived."""
+        Raises Refused where saving would: clearing the day 0 of what was started.
+        """
+        facts = self.facts(list(self.stages.all()), list(self.check_ins.all()), {})
+        policy = PolicyVersion.numbered({self.policy})[self.policy]
+        return foresee(facts, day_zero=day_zero, service_level=service_level, policy=policy, today=today)
 
-    type: str
-    adoption: Adoption
 
-    day = models.PositiveSmallIntegerField()
-    due_on = models.DateField()
-    cancelled_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(null=True, editable=False)
-    updated_at = models.DateTimeField(null=True, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)
-
-    class Meta(AccountRow.Meta):
-        abstract = True
-        ordering = ("day",)
-
-    @property
-    def finished(self) -> bool:
-        raise NotImplementedError
-
-    def existing(self) -> ExistingRow:
-        """CAD-7: this row as the re-planning sees it."""
-        kept = self.finished or (self.started_at is not None and self.cancelled_at is None)
-        return ExistingRow(
-            self.type,
-            self.day,
-            kept=kept,
-            live=self.cancelled_at is None,
-            final=getattr(self, "final", False),
+class StageQuerySet(VisibleQuerySet):
+    def with_objectives(self) -> StageQuerySet:
+        """With how many objectives nobody judged yet (STAGE-9): what the gate reads beside the row."""
+        unjudged = (
+            Objective.objects.filter(onboarding__adoption=OuterRef("adoption"), judgement="")
+            .order_by()
+            .values("onboarding")
+            .annotate(found=Count("pk"))
+            .values("found")
         )
-
-    def plan(self, row: PlannedRow) -> None:
-        """Take the date of the plan; a cancelled row is revived."""
-        self.due_on, self.cancelled_at = row.due_on, None
-
-    def mark_started(self, *, now: datetime) -> None:
-        """CAD-6: from the first recorded field on, the row counts as started."""
-        if self.started_at is None:
-            self.started_at = now
+        return self.annotate(objectives_open=Coalesce(Subquery(unjudged), 0))
 
 
 class Stage(PlannedAdoptionRow):
@@ -131,15 +122,19 @@ class Stage(PlannedAdoptionRow):
     resource = "stage"
     type = "stage"
 
+    objects = StageQuerySet.as_manager()
+
     adoption = models.ForeignKey(Adoption, on_delete=models.PROTECT, related_name="stages")
     final = models.BooleanField(default=False)
     meeting_scheduled_at = models.DateTimeField(null=True, blank=True)
+    booked_on = models.DateField(null=True, editable=False)
     recording_confirmed = models.BooleanField(default=False)
     recording_url = models.URLField(blank=True, max_length=500, validators=[URLValidator(("https", "http"))])
     postponements = models.PositiveSmallIntegerField(default=0, editable=False)
     meeting_held = models.BooleanField(null=True, blank=True)
     meeting_held_on = models.DateField(null=True, blank=True)
-    no_meeting_reason = models.TextField(blank=True, max_length=2000)
+    held_recorded_at = models.DateTimeField(null=True, editable=False)
+    no_meeting_reason = models.TextField(blank=True, max_length=LONGEST_REASON)
     gap_decision = models.CharField(max_length=12, choices=_choices(GAP_DECISIONS), blank=True)
     send_reference_email = models.BooleanField(default=False)
     engaged = models.BooleanField(null=True, blank=True)
@@ -158,6 +153,7 @@ class Stage(PlannedAdoptionRow):
     reference = models.CharField(max_length=9, choices=_choices(REFERENCES), default="not_asked")
     recap_sent_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reopen_reason = models.TextField(blank=True, max_length=LONGEST_REASON, editable=False)
 
     class Meta(PlannedAdoptionRow.Meta):
         constraints = [
@@ -195,29 +191,80 @@ class Stage(PlannedAdoptionRow):
             meeting_at=self.meeting_scheduled_at,
             meeting_held=self.meeting_held,
             meeting_held_on=self.meeting_held_on,
-            no_meeting_reason=self.no_meeting_reason,
+            no_meeting_reason=self.no_meeting_reason.strip(),
             gap_decision=self.gap_decision,
-            notes=self.notes,
+            notes=self.notes.strip(),
             recap_sent=self.recap_sent_at is not None,
             checklist_ready=bool(checklist and checklist.ready_at),
             checklist_exported=bool(checklist and checklist.exported),
+            engaged=self.engaged,
+            disengagement_reasons=tuple(self.disengagement_reasons),
+            reengage_on=self.reengage_on,
+            action=self.action.strip(),
+            engagement=self.engagement,
+            root_causes=tuple(self.root_causes),
+            cause_side=self.cause_side,
+            contacts_unchanged=self.contacts_unchanged,
+            investment=self.investment,
+            summary=self.summary.strip(),
+            expectations=self.expectations.strip(),
+            reference=self.reference,
         )
 
     def plan(self, row: PlannedRow) -> None:
         super().plan(row)
         self.final = row.final
 
-    def record(self, values: dict[str, Any], *, now: datetime, today: date) -> None:
+    def short_notice(self, zone: ZoneInfo, *, days: int) -> bool:
+        """STAGE-2: whether the meeting was booked fewer than `days` calendar days ahead, in the CSM's zone."""
+        if self.meeting_scheduled_at is None or self.booked_on is None:
+            return False
+        return (self.meeting_scheduled_at.astimezone(zone).date() - self.booked_on).days < days
+
+    def book(self, at: datetime, *, now: datetime, today: date, **more: Any) -> None:
+        """STAGE-2: the meeting is booked, or put off: another time than the one booked counts as a postponement.
+        On a meeting that was missed, it makes the meeting coming again (STAGE-3). Raises as `record`."""
+        self.record({"meeting_scheduled_at": at, **more}, now=now, today=today)
+
+    def hold(self, on: date, *, now: datetime, today: date, **answers: Any) -> None:
+        """STAGE-3..6: the meeting was held that day, with what was said. Raises as `record`."""
+        self.record({"meeting_held": True, "meeting_held_on": on, **answers}, now=now, today=today)
+
+    def miss(self, reason: str, *, now: datetime, today: date) -> None:
+        """STAGE-3: there was no meeting, and why; it opens the lead's row. Raises as `record`."""
+        self.record({"meeting_held": False, "no_meeting_reason": reason}, now=now, today=today)
+
+    def decide_gap(
+        self,
+        decision: str,
+        *,
+        by: User,
+        now: datetime,
+        today: date,
+        note: str = "",
+        at: datetime | None = None,
+    ) -> None:
+        """STAGE-3: the lead decides how the gap is closed; `at` is the new date of a retry, where known.
+        Raises as `record`: PermissionDenied for a CSM."""
+        values = {"gap_decision": decision} | ({"notes": note} if note else {})
+        values |= {"meeting_scheduled_at": at} if at else {}
+        self.record(values, by=by, now=now, today=today)
+
+    def record(self, values: dict[str, Any], *, now: datetime, today: date, by: User | None = None) -> None:
         """Take what a person or client entered; the stage counts as started from then on.
 
-        Raises Refused on a closed or cancelled stage (409), and for a held date in the future or missing.
+        Raises Refused on a closed or cancelled stage (409), and for a held date in the future or missing;
+        PermissionDenied where `by` decides about the gap and is no lead (STAGE-3).
         """
         self.refuse_if_shut()
+        if by and not by.decides and values.get("gap_decision", self.gap_decision) != self.gap_decision:
+            raise PermissionDenied
         booked = self.meeting_scheduled_at
         for name, value in values.items():
             setattr(self, name, value)
-        if "meeting_scheduled_at" in values and booked and self.meeting_scheduled_at != booked:
-            self.postponements += 1
+        if "meeting_scheduled_at" in values and self.meeting_scheduled_at != booked:
+            self.postponements += bool(booked)
+            self.booked_on = today if self.meeting_scheduled_at else None
         self._try_again(values, booked)
         if self.meeting_held is True and self.meeting_held_on is None:
             self.meeting_held_on = today
@@ -229,9 +276,19 @@ class Stage(PlannedAdoptionRow):
         if self.meeting_held_on and self.meeting_held_on > today:
             text = "Held date is in the future. Enter today or earlier."
             raise Refused("meeting_held_on", "future", text, rule="STAGE-3")
+        self.held_recorded_at = (self.held_recorded_at or now) if self.meeting_held else None
+        if "feedback" in values:
+            self._keep_on_checklist()
         if self.difference():
             self.mark_started(now=now)
         self.save()
+
+    def _keep_on_checklist(self) -> None:
+        """STAGE-6: feedback is typed once: what was said anew replaces the answer on the checklist."""
+        checklist = getattr(self, "checklist", None)
+        for answer in checklist.answers.filter(item__in=FEEDBACK) if checklist else ():
+            answer.value = self.feedback.get(FEEDBACK[answer.item], "")
+            answer.save()
 
     def _try_again(self, values: dict[str, Any], booked: datetime | None) -> None:
         """STAGE-3: a lead's "retry" makes the meeting one to book again; booking it closes the old gap,
@@ -240,71 +297,83 @@ class Stage(PlannedAdoptionRow):
         if rebooked and (self.meeting_held is False or self.gap_decision == "retry"):
             self.meeting_held, self.no_meeting_reason, self.gap_decision = None, "", ""
         elif values.get("gap_decision") == "retry" and self.meeting_held is False:
-            self.meeting_held, self.meeting_scheduled_at = None, None
+            self.meeting_held, self.meeting_scheduled_at, self.booked_on = None, None, None
+
+    def lacking(self) -> tuple[Missing, ...]:
+        """STAGE-10: what is missing before the stage closes, for the gate, the page and the API alike.
+
+        Reads the checklist with its exports, the account and the objectives, where the row does not bring them.
+        """
+        checklist = getattr(self, "checklist", None)
+        checklist = checklist if checklist and checklist.pk else None
+        return self._lacking(checklist)
+
+    def _lacking(self, checklist: Any) -> tuple[Missing, ...]:
+        facts = self.facts(checklist)
+        if facts.meeting_held is not False and self.final:
+            facts = replace(facts, objectives_open=self._objectives_open())
+        if facts.meeting_held and facts.checklist_exported and self.takes_smb_checklist:
+            facts = replace(facts, export_outdated=checklist.exported_at < self.held_recorded_at)
+        return missing(facts)
+
+    def _objectives_open(self) -> int:
+        counted = self.__dict__.get("objectives_open")
+        if counted is not None:
+            return counted
+        return Objective.objects.filter(onboarding__adoption=self.adoption_id, judgement="").count()
+
+    def prefill(self) -> Prefill:
+        """STAGE-1: what the app knows before the meeting: answers to offer on the checklist, and unusual figures."""
+        account = self.account
+        names = [figure.name for figure in fields(Figures)]
+        taken = account.usagesnapshots.order_by("-taken_on").values(*names)[:SNAPSHOTS_READ]
+        known = Known(account.contracted_users, account.employee_sync, account.domain_allowlisted)
+        return prefill(known, [Figures(**row) for row in taken])
+
+    @property
+    def takes_smb_checklist(self) -> bool:
+        """CHK-1, CAD-3: the final stage of an SMB on Basic; its PDF is made after the meeting (STAGE-8)."""
+        return self.final and self.account.is_smb and self.account.service_level == "basic"
 
     def close(self, checklist: Any, *, now: datetime) -> None:
-        """STAGE-10: close the stage, once. Raises GateClosed with what is missing."""
+        """STAGE-10: close the stage, once. Raises GateClosed (409) with what is missing, Refused on a cancelled
+        stage or archived account."""
         if self.closed_at is not None:
             return
         self.refuse_if_shut()
-        lacking = missing(self.facts(checklist))
+        lacking = self._lacking(checklist)
         if lacking:
             raise GateClosed(lacking)
-        self.closed_at = now
+        self.closed_at, self.reopen_reason = now, ""
+        self.save()
+
+    def reopen(self, reason: str, *, by: User | None) -> None:
+        """STAGE-10: a lead opens a closed stage again, saying why; its duties return, and where it was the final
+        one the adoption runs again. An open stage stays as it is.
+
+        Raises PermissionDenied for a CSM, Refused without a reason, on a cancelled stage or an archived account.
+        """
+        if by and not by.decides:
+            raise PermissionDenied
+        reason = reason.strip()
+        if not reason:
+            raise Refused("reason", "required", "Say why the stage is opened again.", rule="STAGE-10")
+        if len(reason) > LONGEST_REASON:
+            text = f"Keep the reason to {LONGEST_REASON:,} characters."
+            raise Refused("reason", "too_long", text, rule="STAGE-10")
+        if self.closed_at is None:
+            self.refuse_if_shut()
+            return
+        self.refuse_if_archived()
+        self.closed_at, self.reopen_reason = None, reason
         self.save()
 
     def refuse_if_shut(self) -> None:
         """Refused (409) once the stage is closed or cancelled, or its account archived."""
         self.refuse_if_archived()
         if self.closed_at is not None:
-            text = f"The {self.day}-day stage is closed and read-only."
+            text = f"The {self.day}-day stage is closed and read-only. A team lead can open it again."
             raise Refused("", "closed", text, rule="STAGE-10", conflict=True)
         if self.cancelled_at is not None:
             text = f"The {self.day}-day stage was cancelled: it no longer belongs to this adoption."
             raise Refused("", "cancelled", text, rule="CAD-7", conflict=True)
-
-
-class CheckIn(PlannedAdoptionRow):
-    """TLC-1: the team lead's own email to the admin, and the answers by topic."""
-
-    resource = "check-in"
-    type = "check_in"
-
-    adoption = models.ForeignKey(Adoption, on_delete=models.PROTECT, related_name="check_ins")
-    answers = models.JSONField(default=dict, blank=True)
-    done_on = models.DateField(null=True, blank=True)
-
-    class Meta(PlannedAdoptionRow.Meta):
-        constraints = [models.UniqueConstraint(fields=("adoption", "day"), name="one_check_in_a_day")]
-
-    def __str__(self) -> str:
-        return f"{self.day}-day check-in"
-
-    @property
-    def finished(self) -> bool:
-        return self.done_on is not None
-
-    def facts(self) -> CheckInFacts:
-        return CheckInFacts(
-            id=self.pk,
-            day=self.day,
-            due_on=self.due_on,
-            cancelled=self.cancelled_at is not None,
-            started=self.started_at is not None,
-            done=self.done_on is not None,
-        )
-
-    def record(self, values: dict[str, Any], *, now: datetime, today: date) -> None:
-        """Take the answers and the day it was done; Refused for a date in the future."""
-        self.refuse_if_archived()
-        if self.cancelled_at is not None:
-            text = f"The {self.day}-day check-in was cancelled: it no longer belongs to this adoption."
-            raise Refused("", "cancelled", text, rule="CAD-7", conflict=True)
-        for name, value in values.items():
-            setattr(self, name, value)
-        if self.done_on and self.done_on > today:
-            text = "The day is in the future. Enter today or earlier."
-            raise Refused("done_on", "future", text, rule="TLC-1")
-        if self.difference():
-            self.mark_started(now=now)
-        self.save()

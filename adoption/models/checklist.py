@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from accounts.models import Account, AccountRow, User
-from adoption.models.adoption import Stage
+from adoption.models.adoption import FEEDBACK, Stage
 from lifecycle.guard import DomainModel
 from lifecycle.rules.refused import Refused
 from onboarding.models import Onboarding
@@ -17,7 +17,6 @@ from onboarding.models import Onboarding
 KEYS = ("first", "final", "smb", "kyc")
 CHOICES = ("yes", "no", "na")
 LONGEST = 5000
-FEEDBACK = {"bugs": "bugs", "workflow": "workflow", "ideas": "suggestions"}
 
 
 class ChecklistTemplate(DomainModel):
@@ -48,11 +47,11 @@ class ChecklistTemplate(DomainModel):
         return [s for s in self.sections if not s.get("product") or s["product"] in account.products]
 
 
-def template_key(stage: Stage, account: Account) -> str:
+def template_key(stage: Stage) -> str:
     """CHK-1, CAD-3: which checklist a stage works with."""
     if not stage.final:
         return "first"
-    return "smb" if account.is_smb and account.service_level == "basic" else "final"
+    return "smb" if stage.takes_smb_checklist else "final"
 
 
 class Checklist(AccountRow):
@@ -85,7 +84,7 @@ class Checklist(AccountRow):
         """The stage's checklist; made on first use, once."""
         found = cls.objects.filter(stage=stage).first()
         if found is None:
-            template = ChecklistTemplate.newest(template_key(stage, stage.account))
+            template = ChecklistTemplate.newest(template_key(stage))
             found = cls.objects.create(account=stage.account, stage=stage, template=template)
         return found
 
@@ -103,6 +102,13 @@ class Checklist(AccountRow):
         """STAGE-8: whether a PDF of it is attached; set by a query that counted, else asked."""
         counted = self.__dict__.get("export_count")
         return bool(counted) if counted is not None else self.exports.exists()
+
+    @property
+    def exported_at(self) -> datetime | None:
+        """STAGE-8: when its newest PDF was made; annotated as `last_export_at`, else asked."""
+        if "last_export_at" in self.__dict__:
+            return self.__dict__["last_export_at"]
+        return self.exports.aggregate(Max("created_at"))["created_at__max"]
 
     def items(self) -> dict[str, dict[str, Any]]:
         """The items that this account sees, by key, in order."""

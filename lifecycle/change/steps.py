@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from textwrap import shorten
 from typing import Any
 
 from django.db import connection
@@ -13,13 +14,14 @@ from accounts.models import Account, Reroute, User
 from adoption.models import Adoption, CheckIn, Stage
 from lifecycle.change.book import Book
 from lifecycle.rules.cadence import PlannedRow, due_on, plan, replan
+from lifecycle.rules.diff import clearing_refused
 from lifecycle.rules.facts import required_trainings
 from lifecycle.rules.policy import Policy
-from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import route as route_by_rules
 from lifecycle.rules.routing import signature
 from onboarding.models import Onboarding, TrainingSession
 
+LONGEST_TOLD = 150  # of a reason, in a notice
 POOL_LOCKS = 0x57415900  # first half of the advisory lock's key; the pool's place is the second
 
 
@@ -152,6 +154,7 @@ def adopt(book: Book) -> None:
         elif adoption.withdrawn_at is not None:
             planned += _revive(book, account, adoption, onboarding, policies[adoption.policy])
         else:
+            _complete(book, account, adoption)  # opened again, it follows the service level anew
             _correct(book, account, adoption, onboarding)
             planned += _change_level(book, account, adoption, policies[adoption.policy])
         _complete(book, account, adoption)
@@ -209,8 +212,7 @@ def _withdraw(book: Book, account: Account, adoption: Adoption) -> None:
     if adoption.withdrawn_at is not None:
         return
     if any(row.finished or row.started_at for row in _rows(book, adoption) if row.cancelled_at is None):
-        text = "The Training Completed Date cannot be cleared: the adoption has been started."
-        raise Refused("training_completed_on", "started", text, rule="CAD-6")
+        raise clearing_refused()
     adoption.withdrawn_at = book.now
     adoption.save()
     live = tuple((row.type, row.day) for row in _rows(book, adoption) if row.cancelled_at is None)
@@ -251,6 +253,10 @@ def _change_level(book: Book, account: Account, adoption: Adoption, policy: Poli
     existing = [row.existing() for row in _rows(book, adoption)]
     what = replan(account.service_level, adoption.day_zero, existing, policy, today=book.today(account))
     made = _apply(book, adoption, what.cancel, what.add)
+    parts = dict(what.retype)
+    for stage in book.stages[adoption.pk]:
+        stage.final = parts.get(stage.day, stage.final)
+        stage.save()
     words = [f"{_called(kind, day)} cancelled" for kind, day in what.cancel]
     words += [f"{_called(row.type, row.day)} added, due {row.due_on}" for row in what.add]
     levels = f"{old.capitalize()} to {account.service_level.capitalize()}"
@@ -274,12 +280,17 @@ def _complete(book: Book, account: Account, adoption: Adoption) -> None:
 
 
 def announce(book: Book) -> None:
-    """MIL-4: a closed stage is told to the CSM and the lead, without a duty."""
+    """MIL-4: a stage that was closed, or opened again, is told to the CSM and the lead, without a duty."""
     for stage in (stage for stages in book.stages.values() for stage in stages):
         entry = book.ledger.written.get((Stage, stage.pk))
-        if entry and "closed_at" in entry.before and stage.closed_at:
-            account = book.accounts[stage.account_id]
-            book.tell_closed(account, f"The {stage.day}-day stage of {account.name} was closed.")
+        if not entry or "closed_at" not in entry.before:
+            continue
+        account = book.accounts[stage.account_id]
+        called = f"The {stage.day}-day stage of {account.name} was"
+        if stage.closed_at:
+            book.tell_closed(account, f"{called} closed.")
+        else:
+            book.tell(account, f"{called} opened again: {shorten(stage.reopen_reason, LONGEST_TOLD)}")
 
 
 def phase(book: Book) -> None:

@@ -236,7 +236,8 @@ class Story:
 
     def meet(self, day: int, on: date, *, recap: bool = True, prepared: bool = True) -> None:
         """The meeting was held; the checklist was filled before, else it is now."""
-        outcome = {"engagement": "steady", "contacts_unchanged": True} if day > 30 else {"engaged": True}
+        final = {"engagement": "steady", "contacts_unchanged": True, "reference": "no"}
+        outcome = {"investment": "neutral", **(final if day > 30 else {"engaged": True})}
         values: dict[str, Any] = {"meeting_held": True, "meeting_held_on": on, **outcome}
         values["summary"] = (
             "New hires get their courses on the first day; reports still take too many clicks."
@@ -249,6 +250,9 @@ class Story:
             if not prepared:
                 self._answer(account, day, now)
             self._record(account, day, now, today, values)
+            if day > 30:
+                onboarding = Onboarding.objects.get(account=account)
+                onboarding.judge({goal.pk: "met" for goal in onboarding.objectives.all()})
 
         self.do(self.at(on, 15), act)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -108,7 +108,7 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """A stage or check-in as it should stand. `due_on` None: keep the stored date."""
+    """A stage or check-in as it should stand."""
 
     type: str
     day: int
@@ -140,10 +140,12 @@ class ExistingRow:
 
 @dataclass(frozen=True, slots=True)
 class Replan:
-    """CAD-7: what a change of service level does to the rows of an adoption."""
+    """CAD-7: what a change of service level does to the rows of an adoption. `retype`: days of stages that stay
+    and become, or no longer are, the final stage."""
 
     cancel: tuple[tuple[str, int], ...]
     add: tuple[PlannedRow, ...]
+    retype: tuple[tuple[int, bool], ...] = ()
 
 
 def replan(
@@ -154,7 +156,7 @@ def replan(
     unless a final stage that was started stays."""
     wanted = plan(service_level, day_zero, policy)
     belongs = {(row.type, row.day) for row in wanted}
-    here = {(row.type, row.day) for row in existing if row.live or row.kept}
+    here = {(row.type, row.day): row for row in existing if row.live or row.kept}
     cancel = tuple(
         (r.type, r.day) for r in existing if r.live and not r.kept and (r.type, r.day) not in belongs
     )
@@ -167,4 +169,18 @@ def replan(
             add.append(row)
         elif row.final and not final_stays:
             add.append(PlannedRow(row.type, row.day, row.final, today))
-    return Replan(cancel, tuple(add))
+    stays = [row for row in wanted if row.type == "stage" and (row.type, row.day) in here]
+    return Replan(cancel, tuple(add), _retyped(stays, here, final_stays=final_stays))
+
+
+def _retyped(
+    stays: Sequence[PlannedRow], here: Mapping[tuple[str, int], ExistingRow], *, final_stays: bool
+) -> tuple[tuple[int, bool], ...]:
+    """Stages that belong to both levels take the new one's part. What was started keeps its own, unless the
+    adoption would be left without a final stage."""
+    found = []
+    for row in stays:
+        old = here[row.type, row.day]
+        if old.final != row.final and (not old.kept or (row.final and not final_stays)):
+            found.append((row.day, row.final))
+    return tuple(found)

@@ -61,7 +61,11 @@ class OnboardingFacts:
 
 @dataclass(frozen=True, slots=True)
 class StageFacts:
-    """One adoption stage (STAGE-1..10). `due_on` was stored when it was planned."""
+    """One adoption stage (STAGE-1..10). `due_on` was stored when it was planned.
+
+    Read for the gate alone: `objectives_open` counts objectives nobody judged yet (STAGE-9);
+    `export_outdated`: an SMB's checklist whose PDFs are all from before the meeting (STAGE-8).
+    """
 
     id: int
     day: int
@@ -79,6 +83,20 @@ class StageFacts:
     recap_sent: bool = False
     checklist_ready: bool = False
     checklist_exported: bool = False
+    engaged: bool | None = None
+    disengagement_reasons: tuple[str, ...] = ()
+    reengage_on: date | None = None
+    action: str = ""
+    engagement: str = ""
+    root_causes: tuple[str, ...] = ()
+    cause_side: str = ""
+    contacts_unchanged: bool | None = None
+    investment: str = ""
+    summary: str = ""
+    expectations: str = ""
+    reference: str = "not_asked"
+    objectives_open: int = 0
+    export_outdated: bool = False
 
     @property
     def live(self) -> bool:

@@ -208,7 +208,8 @@ def _planned(event: Event, scene: Scene) -> tuple[str, bool] | None:
     if cancelled:
         return ("cancelled: it no longer belongs" if cancelled[1] else "taken up again", True)
     if closed and closed[1] is None:
-        return "opened again", False
+        why = (event.changed.get("reopen_reason") or ["", ""])[1]
+        return (f"opened again: {why}" if why else "opened again"), False
     return None
 
 

@@ -28,7 +28,10 @@ HIDDEN = {
     "training-session": {"onboarding", "product"},
     "objective": {"onboarding"},
     "adoption": {"policy", "onboarding", "completed_on", "withdrawn_at"},
-    "stage": {"adoption", "started_at", "cancelled_at", "closed_at", "final", "postponements"},
+    "stage": {
+        *("adoption", "started_at", "cancelled_at", "closed_at", "reopen_reason", "final", "postponements"),
+        *("booked_on", "held_recorded_at"),
+    },
     "check-in": {"adoption", "started_at", "cancelled_at"},
     "contact": set(),
     "opportunity": {"author"},
