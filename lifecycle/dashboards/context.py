@@ -23,13 +23,16 @@ TEAM = ("Team queue", "team", "dashboards:team")
 DAY = ("My day", "day", "dashboards:day")
 ACCOUNTS = ("Accounts", "accounts", "accounts:list")
 OUTBOX = ("Outbox", "outbox", "dashboards:outbox")
+FORUMS = ("Open Forums", "cal", "onboarding:forums")
+# Everybody else finds these beside their profile.
+SETTINGS = ("Settings", "gear", "mail:templates", "mail:links")
 ITEMS = {
-    "csm": (DAY, ACCOUNTS, OUTBOX),
-    "team_lead": (TEAM, DAY, ACCOUNTS, OUTBOX),
-    "manager": (TEAM, DAY, ACCOUNTS, OUTBOX),
-    "cs_ops": (ACCOUNTS, DAY, TEAM, OUTBOX),
-    "viewer": (ACCOUNTS,),
-    "admin": (ACCOUNTS, OUTBOX),
+    "csm": (DAY, ACCOUNTS, OUTBOX, FORUMS),
+    "team_lead": (TEAM, DAY, ACCOUNTS, OUTBOX, FORUMS),
+    "manager": (TEAM, DAY, ACCOUNTS, OUTBOX, FORUMS),
+    "cs_ops": (ACCOUNTS, DAY, TEAM, OUTBOX, FORUMS, SETTINGS),
+    "viewer": (ACCOUNTS, FORUMS),
+    "admin": (ACCOUNTS, OUTBOX, SETTINGS),
 }
 
 
@@ -72,9 +75,9 @@ def _nav(request: HttpRequest) -> dict[str, Any]:
             "url": reverse(name),
             "count": counts.get(icon),
             "stuck": icon == "outbox",
-            "current": request.path.startswith(reverse(name)),
+            "current": request.path.startswith((reverse(name), *map(reverse, more))),
         }
-        for label, icon, name in ITEMS[user.role]
+        for label, icon, name, *more in ITEMS[user.role]
     ]
     title = " ".join(part for part in (user.get_pool_display(), user.get_role_display()) if part)
     return {"items": items, "person": user, "title": title.replace("Csm", "CSM").replace("Cs ops", "CS Ops")}
@@ -92,7 +95,7 @@ def _counts(user: User) -> dict[str, Any]:
         "outbox": {"failed": mails.filter(state="dead"), "held": mails.filter(state="held")},
     }
     counted = {
-        name: rows for _, icon, _ in ITEMS[user.role] for name, rows in countable.get(icon, {}).items()
+        name: rows for _, icon, *_ in ITEMS[user.role] for name, rows in countable.get(icon, {}).items()
     }
     found = numbers_of(counted, user)
     stuck = [f"{found[name]} {name}" for name in ("failed", "held") if found.get(name)]
