@@ -36,7 +36,7 @@ def onboarding_context(
         "complete_form": forms.get("complete") or _complete_form(onboarding, sessions),
         "trainings": [
             _training(session, forms, today=today, zone=user.zone)
-            | {"clock": _clock(session.completed_on, session.recap_sent_at, account, now=now)}
+            | {"clock": recap_clock(session.completed_on, session.recap_sent_at, account, now=now)}
             for session in sessions
         ],
         "stages": _stages(onboarding),
@@ -46,18 +46,20 @@ def onboarding_context(
         "saved_at": onboarding.updated_at if onboarding.version > 1 else None,
         "for_them": _for_them(onboarding.call_scheduled_at, account, user),
         "recap": recap_key(account),
-        "clock": _clock(onboarding.call_completed_on, onboarding.recap_sent_at, account, now=now),
+        "clock": recap_clock(onboarding.call_completed_on, onboarding.recap_sent_at, account, now=now),
         "links": {link.key: link.value for link in Link.objects.all()},
         "forum": Forum.objects.coming(today).order_by("held_on").first() if account.is_smb else None,
-        "known": _known(onboarding),
+        "known": _known(onboarding) or "Not started",
         "undoable": _undoable(onboarding),
         "today": today,
         "zone": user.zone,
     }
 
 
-def _clock(held: date | None, sent: datetime | None, account: Account, *, now: datetime) -> dict[str, str]:
-    """ONB-2, ONB-3: a recap goes out the day of what it recaps, by the hour of the policy, in the CSM's zone."""
+def recap_clock(
+    held: date | None, sent: datetime | None, account: Account, *, now: datetime
+) -> dict[str, str]:
+    """ONB-2, ONB-3, STAGE-7: a recap goes out the day of what it recaps, by the hour of the policy, in the CSM's zone."""
     if held is None or sent is not None:
         return {}
     local = now.astimezone(account.csm.zone if account.csm_id else ZoneInfo(account.time_zone))
@@ -74,7 +76,7 @@ def _clock(held: date | None, sent: datetime | None, account: Account, *, now: d
 
 def _known(onboarding: Onboarding) -> str:
     answered = Answer.objects.filter(checklist__onboarding=onboarding).exclude(value="").count()
-    return f"{answered} answered" if answered else "Not started"
+    return f"{answered} answered" if answered else ""
 
 
 def _undoable(onboarding: Onboarding) -> bool:
@@ -167,7 +169,8 @@ def _steps(
             "done" if sent else "today" if call == today else "todo",
         ),
     ]
-    rows.append(("kyc", "KYC checklist", _known(onboarding), "todo"))
+    known = _known(onboarding)
+    rows.append(("kyc", "KYC checklist", known or "Not started", "progress" if known else "todo"))
     for session in sessions:
         state, text = _session_state(session, today=today, zone=zone)
         rows.append((f"training-{session.pk}", str(session), text, state))

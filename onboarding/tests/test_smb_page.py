@@ -32,6 +32,11 @@ def page_of(client, account):
     return " ".join(client.get(reverse("onboarding:page", args=[account.pk])).content.decode().split())
 
 
+def test_onb_2_the_page_says_what_to_announce_before_the_recap(client, alice):
+    shown = page_of(client, make_account(csm=alice, starter_package=True))
+    assert "your booking link, the training dates and the launch kit. Say in the call that it comes." in shown
+
+
 def test_onb_5_that_manuals_can_be_copied_is_told_and_ticked(client, alice):
     account = make_account(csm=alice, starter_package=True)
     url = reverse("onboarding:manuals", args=[account.pk])
@@ -40,14 +45,19 @@ def test_onb_5_that_manuals_can_be_copied_is_told_and_ticked(client, alice):
     assert "copy or download" in page_of(client, account)
 
 
-def test_onb_5_the_manuals_and_support_stand_on_the_page_as_cs_ops_entered_them(client, alice):
+def test_onb_5_the_manuals_the_presentation_and_support_stand_on_the_page_as_cs_ops_entered_them(
+    client, alice
+):
     account = make_account(csm=alice, starter_package=True)
     with change(None, by=None, via="admin", now=NOW):
         Link.objects.create(key="policy_manuals_link", value="https://library.example.com/manuals")
+        Link.objects.create(key="presentation_link", value="https://library.example.com/smb")
         Link.objects.create(key="support_email", value="support@example.com")
     shown = page_of(client, account)
     assert 'href="https://library.example.com/manuals"' in shown
     assert "support@example.com" in shown
+    assert 'href="https://library.example.com/smb"' in shown
+    assert "library.example.com/smb" not in page_of(client, make_account(csm=alice))
 
 
 def test_onb_6_the_page_of_an_smb_reminds_of_the_forum_and_says_when_the_next_is(client, alice):
