@@ -89,7 +89,10 @@ class Forum(DomainModel):
         self.save()
 
     def move(self, to: date, *, note: str, today: date) -> None:
-        """Hold it on another day, with a word why. Raises Refused for a day gone by or taken, or once it was held."""
+        """Hold it on another day, with a word why; whoever was invited is to be invited anew.
+
+        Raises Refused for a day gone by or taken, or once it was held.
+        """
         self._refuse_if_over(today)
         if to == self.held_on:
             return
@@ -100,8 +103,13 @@ class Forum(DomainModel):
         if not note.strip():
             raise Refused("note", "required", "Say why it moves; the note goes with the invitation.")
         self.moved_from = self.moved_from or self.held_on
-        self.held_on, self.note = to, note.strip()
+        self.held_on, self.note, self.invited_at = to, note.strip(), None
         self.save()
+        for guest in self.guests.exclude(
+            invited_at=None
+        ):  # they know the old day: the new one is owed to them
+            guest.invited_at = None
+            guest.save()
 
     def skip(self, *, note: str, today: date, now: datetime) -> None:
         """Leave this month out, with a word why. Raises Refused once it was held."""

@@ -9,7 +9,7 @@ from django.urls import reverse
 from icalendar import Calendar
 
 from accounts.models import Activity, Contact
-from accounts.tests.factories import make_account, make_csm, make_lead, make_team
+from accounts.tests.factories import make_account, make_csm, make_lead, make_team, make_user
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.mail.dispatch import drain
@@ -119,6 +119,23 @@ def test_only_the_host_and_those_who_see_all_see_a_duty_of_no_account(forum, ali
     assert [Milestone.objects.visible_to(user).count() for user in (alice, *others)] == [1, 0, 0]
 
 
+def test_onb_6_the_invitation_is_a_row_of_the_hosts_day_and_of_the_managers_queue(client, forum, alice):
+    now = at(HELD - timedelta(days=8))
+    manager = make_user(role="manager")
+    look_at_forums(now)
+    for person, path in ((alice, "/day/"), (manager, "/team/?show=week"), (manager, "/team/")):
+        client.force_login(person)
+        with clock.at(now):
+            page = client.get(path)
+        assert page.status_code == 200
+        assert ("Send the forum invitations" in page.content.decode()) == (path != "/team/")
+    with change(None, by=alice, via="page", now=now):
+        invitation().complete(by=alice, now=now)
+    client.force_login(alice)
+    with clock.at(now):
+        assert "Send the forum invitations</div>" in client.get("/day/").content.decode()
+
+
 # --- the pages and the invitations
 
 
@@ -162,6 +179,33 @@ def test_onb_6_each_smb_account_gets_one_invitation_with_the_date_as_a_calendar_
         assert event.decoded("duration") == timedelta(minutes=30)
     assert ForumGuest.objects.exclude(invited_at=None).count() == 2
     assert Activity.objects.filter(kind="email").count() == 2
+    assert not Milestone.objects.open().filter(kind="forum_invite").exists()
+
+
+def test_onb_6_who_was_invited_to_a_forum_that_moves_is_invited_to_the_new_day(forum, guests, alice):
+    now = at(HELD - timedelta(days=8))
+    assert emails.invite(forum, by=alice, now=now) == (2, 1)
+    assert emails.invite(forum, by=alice, now=now) == (0, 1)  # they are on their way
+    drain(now=now + timedelta(minutes=1))
+    with change(None, by=alice, via="page", now=now):
+        Forum.objects.get().move(date(2026, 9, 4), note="Holiday week.", today=now.date())
+    look_at_forums(now + timedelta(hours=1))
+    assert invitation().status == "open" and invitation().due_on == date(2026, 8, 28)
+    assert emails.invite(Forum.objects.get(), by=alice, now=now + timedelta(hours=2)) == (2, 1)
+    drain(now=now + timedelta(hours=3))
+    mails = [
+        message_from_bytes(p.read_bytes(), policy=policy.default) for p in settings.MAIL_DIR.glob("*.eml")
+    ]
+    to_birch = [mail for mail in mails if mail["To"] == "dana@birch.example"]
+    assert len(mails) == 4 and len(to_birch) == 2
+    words = {mail.get_body(("plain",)).get_content() for mail in to_birch}
+    assert sum("It was moved from Thursday, September 3: Holiday week." in text for text in words) == 1
+    events = [
+        Calendar.from_ical(next(mail.iter_attachments()).get_content()).walk("VEVENT")[0] for mail in to_birch
+    ]
+    assert len({event["uid"] for event in events}) == 1  # the new day replaces the old one in their calendar
+    assert len({event["sequence"] for event in events}) == 2
+    assert ForumGuest.objects.exclude(invited_at=None).count() == 2
     assert not Milestone.objects.open().filter(kind="forum_invite").exists()
 
 
