@@ -1,6 +1,19 @@
-"""Logs: one JSON object a line, to standard error, with request ids; no bodies, no network addresses."""
+"""Logs: one JSON object a line, to standard error, with request ids; no bodies, no network addresses, no tokens."""
+
+import re
 
 import structlog
+
+OPENING = re.compile(r"(/s/)[^/\s\"']+")  # addresses that open something for whoever knows them
+
+
+def without_tokens(logger, method, event_dict):
+    """The line without what opens a page to whoever reads it."""
+    return {
+        name: OPENING.sub(r"\1...", value) if isinstance(value, str) else value
+        for name, value in event_dict.items()
+    }
+
 
 SHARED_PROCESSORS = [
     structlog.contextvars.merge_contextvars,
@@ -29,6 +42,7 @@ LOGGING = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                without_tokens,
                 structlog.processors.JSONRenderer(),
             ],
         }

@@ -1,6 +1,7 @@
 from adoption.models.adoption import Adoption, Stage
 from adoption.models.check_in import CheckIn
 from adoption.models.checklist import Answer, Checklist, ChecklistExport, ChecklistTemplate
+from adoption.models.survey import Survey
 
 __all__ = [
     "Adoption",
@@ -10,4 +11,5 @@ __all__ = [
     "ChecklistExport",
     "ChecklistTemplate",
     "Stage",
+    "Survey",
 ]

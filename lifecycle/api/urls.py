@@ -11,6 +11,7 @@ from accounts.api.contacts import ContactViewSet
 from accounts.api.opportunities import OpportunityViewSet
 from adoption.api import AdoptionViewSet, CheckInViewSet, StageViewSet
 from lifecycle.api.schema import Docs, Schema
+from lifecycle.api.surveys import SurveyViewSet
 from lifecycle.api.users import UserViewSet
 from lifecycle.api.views import Unknown
 from lifecycle.events.api import EventFeed
@@ -28,6 +29,7 @@ router.register("training-sessions", TrainingSessionViewSet, "training-session")
 router.register("adoptions", AdoptionViewSet, "adoption")
 router.register("stages", StageViewSet, "stage")
 router.register("check-ins", CheckInViewSet, "check-in")
+router.register("surveys", SurveyViewSet, "survey")
 router.register("milestones", MilestoneViewSet, "milestone")
 router.register("users", UserViewSet, "user")
 router.register("policies", PolicyViewSet, "policy")

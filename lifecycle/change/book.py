@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -21,11 +21,11 @@ from accounts.models import (
     UsageSnapshot,
     User,
 )
-from adoption.models import Adoption, CheckIn, Checklist, Stage
+from adoption.models import Adoption, CheckIn, Checklist, Stage, Survey
 from lifecycle.guard import DomainModel, Ledger, Written
 from lifecycle.milestones.models import Milestone, Notice
 from lifecycle.policies.models import PolicyVersion
-from lifecycle.rules.facts import AccountFacts, ActivityFacts
+from lifecycle.rules.facts import AccountFacts, ActivityFacts, AdoptionFacts
 from lifecycle.rules.policy import Policy
 from onboarding.models import Onboarding, TrainingSession
 
@@ -47,6 +47,7 @@ class Book:
     stages: dict[int, list[Stage]]
     check_ins: dict[int, list[CheckIn]]
     checklists: dict[int, Checklist]
+    surveys: dict[int, Survey]
     reroutes: dict[int, Reroute]
     activities: dict[int, list[Activity]]
     opportunities: dict[int, list[Opportunity]]
@@ -89,6 +90,7 @@ class Book:
                     export_count=exports
                 )
             },
+            surveys={row.stage_id: row for row in Survey.objects.filter(**of(Survey))},
             reroutes={row.account_id: row for row in Reroute.objects.filter(**of(Reroute)).order_by("pk")},
             activities=_listed(Activity.objects.asking().filter(**of(Activity)).defer("text"), "account_id"),
             opportunities=_listed(Opportunity.objects.filter(**of(Opportunity)).defer("text"), "account_id"),
@@ -133,14 +135,21 @@ class Book:
             self.roster,
             now=self.now,
             onboarding=onboarding and onboarding.facts(self.sessions[onboarding.pk]),
-            adoption=adoption
-            and adoption.facts(self.stages[adoption.pk], self.check_ins[adoption.pk], self.checklists),
+            adoption=adoption and self._adopting(adoption),
             reroutes=(reroute.facts(),) if reroute and reroute.withdrawn_at is None else (),
             activities=tuple(self._asking(row, account) for row in self.activities[account.pk]),
             opportunities=tuple(row.facts() for row in self.opportunities[account.pk]),
             usage=usage and usage.facts(),
             by_hand={row.key: row.due_on for row in done},
         )
+
+    def _adopting(self, adoption: Adoption) -> AdoptionFacts:
+        facts = adoption.facts(self.stages[adoption.pk], self.check_ins[adoption.pk], self.checklists)
+        surveyed = (
+            replace(stage, survey=self.surveys[stage.id].facts()) if stage.id in self.surveys else stage
+            for stage in facts.stages
+        )
+        return replace(facts, stages=tuple(surveyed))
 
     def _asking(self, activity: Activity, account: Account) -> ActivityFacts:
         stays = self.roster.works(activity.author_id, account.csm_id)

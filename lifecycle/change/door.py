@@ -20,6 +20,7 @@ from lifecycle.change.forums import settle_forums
 from lifecycle.change.mentions import mention
 from lifecycle.change.reconcile import PlannedMove, reconcile
 from lifecycle.change.steps import adopt, announce, assign, contacted, onboard, phase, reroute, route
+from lifecycle.change.surveys import survey
 from lifecycle.guard import Ledger, _ledger
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.policy import Policy
@@ -125,7 +126,7 @@ def _settle(work: Work) -> None:
     ids = sorted(work.ledger.held | touched)
     if ids:
         book = Book.load(ids, roster=roster, policy=work.policy, now=work.now, by=work.by, ledger=work.ledger)
-        for step in (route, assign, reroute, onboard, adopt, announce, mention):
+        for step in (route, assign, reroute, onboard, adopt, survey, announce, mention):
             step(book)
         work.moves += reconcile(book)
         phase(book)

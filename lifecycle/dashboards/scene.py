@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Q
 
 from accounts.models import Activity, Opportunity, Reroute
-from adoption.models import CheckIn, Stage
+from adoption.models import CheckIn, Stage, Survey
 from lifecycle.dashboards.templatetags.waymark import day_words, time_words
 from lifecycle.milestones.models import Milestone
 from onboarding.models import Forum, Onboarding, TrainingSession
@@ -64,6 +64,7 @@ def _stages() -> Any:
 
 SOURCES: dict[str, Callable[[], Any]] = {
     "stage": _stages,
+    "survey": Survey.objects.all,
     "check_in": lambda: CheckIn.objects.select_related("adoption"),
     "reroute": Reroute.objects.all,
     "onboarding": Onboarding.objects.all,

@@ -131,6 +131,33 @@ def _why_recap(row: Milestone, scene: Scene) -> str:
     return f"Meeting was {scene.on(row.due_on)}. Recaps go out the same day."
 
 
+def _why_survey(row: Milestone, scene: Scene) -> str:
+    stage = scene.source(row)
+    return f"Day {scene.day_of(stage)}, at ${row.account.mrr:,.2f} a month. It goes out with the invitation."
+
+
+def _why_survey_reminder(row: Milestone, scene: Scene) -> str:
+    stage = scene.source(row)
+    if stage.meeting_held_on:
+        return f"No answer yet. The meeting was {scene.on(stage.meeting_held_on)}."
+    return "No answer yet."
+
+
+def _to_survey(row: Milestone) -> str:
+    return reverse("adoption:survey", args=[row.account_id])
+
+
+def _why_review(row: Milestone, scene: Scene) -> str:
+    if row.source_type != "survey":
+        return _why_entry(row, scene)
+    survey = scene.source(row)
+    return f"{survey.respondent or 'The customer'} gave {survey.lowest} of 5."
+
+
+def _to_review(row: Milestone) -> str:
+    return _to_survey(row) if row.source_type == "survey" else _to_entry(row)
+
+
 def _why_close(row: Milestone, scene: Scene) -> str:
     stage = scene.source(row)
     if stage.meeting_held_on:
@@ -179,7 +206,9 @@ SHOWN: dict[str, Shown] = {
         _to_letter("onboarding_completed"),
     ),
     "follow_up": Shown("Add note", _why_entry, _to_entry),
-    "lead_review": Shown("Review", _why_entry, _to_entry),
+    "lead_review": Shown("Review", _why_review, _to_review),
+    "send_survey": Shown("Send link", _why_survey, _to_survey),
+    "survey_reminder": Shown("Send reminder", _why_survey_reminder, _to_survey),
     "tell_rsm": Shown("Open draft", _why_rsm, _to_rsm_letter),
     "billing_check": Shown("Done", _why_billing, _by_hand, posts=True),
     "forum_invite": Shown(

@@ -34,6 +34,7 @@ FACTS = {
     "explain_no_meeting": "no_meeting_reason of the stage",
     "close_gap": "gap_decision of the stage",
     "close_stage": "closed_at of the stage",
+    "survey_reminder": "answered_at or waived_at of the survey",
     "reroute": "the team lead's decision to move or keep the account",
 }
 

@@ -176,9 +176,12 @@ class Milestone(DomainModel):
 
     def _note_as_sent(self, field: str, *, now: datetime) -> None:
         """The fact is recorded where it belongs; the door then clears the row."""
-        source = SOURCES[self.source_type].objects.get(pk=self.source_id)
-        setattr(source, field, now)
-        source.save()
+        row = SOURCES[self.source_type].objects.get(pk=self.source_id)
+        *through, name = field.split(".")
+        for step in through:
+            row = getattr(row, step)
+        setattr(row, name, now)
+        row.save()
 
 
 class Reminder(models.Model):

@@ -60,6 +60,23 @@ class OnboardingFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SurveyFacts:
+    """SUR: the sentiment survey of a final stage. `sent_at`: when its link first went out; `waived` with a reason;
+    `lowest` is the lowest score of the answer, None without any."""
+
+    id: int
+    sent_at: datetime | None = None
+    answered: bool = False
+    waived: bool = False
+    lowest: int | None = None
+
+    @property
+    def settled(self) -> bool:
+        """SUR-3, SUR-4: nothing more is asked of the customer."""
+        return self.answered or self.waived
+
+
+@dataclass(frozen=True, slots=True)
 class StageFacts:
     """One adoption stage (STAGE-1..10). `due_on` was stored when it was planned.
 
@@ -83,6 +100,7 @@ class StageFacts:
     recap_sent: bool = False
     checklist_ready: bool = False
     checklist_exported: bool = False
+    survey: SurveyFacts | None = None  # None where SUR-1 asks for none
     engaged: bool | None = None
     disengagement_reasons: tuple[str, ...] = ()
     reengage_on: date | None = None

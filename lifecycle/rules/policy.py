@@ -12,6 +12,7 @@ LEVELS = ("basic", "standard", "premium")
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 MOST_MONEY = Decimal("1000000000.00")
 MOST_DAYS = 3650
+MOST_SCORE = 5  # of a survey's question
 
 
 class PolicyError(ValueError):
@@ -72,6 +73,16 @@ class CadenceRules:
 
 
 @dataclass(frozen=True, slots=True)
+class SurveyRules:
+    """SUR-1, SUR-4: from which MRR on a final stage asks for the survey, after how many days without an answer the
+    CSM is reminded, and up to which score (1 to 5) an answer is low."""
+
+    from_mrr: Decimal = Decimal("1000.00")
+    reminder_days: int = 7
+    low_score: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class DutyRules:
     """STAGE-2 and the table of `model.md`: when duties appear and how long they may take (days)."""
 
@@ -122,6 +133,7 @@ class Policy:
     routing: RoutingRules = field(default_factory=RoutingRules)
     package: PackageRules = field(default_factory=PackageRules)
     cadence: CadenceRules = field(default_factory=CadenceRules)
+    survey: SurveyRules = field(default_factory=SurveyRules)
     duties: DutyRules = field(default_factory=DutyRules)
     reminders: ReminderRules = field(default_factory=ReminderRules)
 
@@ -213,6 +225,10 @@ def _check(policy: Policy) -> None:
             raise PolicyError("routing.core_levels", f"{level!r} is not a service level")
     if not 0 <= policy.reminders.digest_hour <= 23:
         raise PolicyError("reminders.digest_hour", "expected an hour from 0 to 23")
+    if policy.survey.reminder_days > MOST_DAYS:
+        raise PolicyError("survey.reminder_days", f"expected at most {MOST_DAYS}")
+    if policy.survey.low_score > MOST_SCORE:
+        raise PolicyError("survey.low_score", f"expected a score from 0 to {MOST_SCORE}")
     for group in ("duties", "reminders"):
         for name, number in _plain(getattr(policy, group)).items():
             if number > MOST_DAYS:

@@ -33,7 +33,8 @@ OWNER_AND_LEAD = frozenset({"owner", "lead"})
 def occasions(
     kind: str, *, due_on: date, act_by: date, policy: Policy, calendar: WorkCalendar
 ) -> Iterator[Occasion]:
-    """MIL-3: every occasion of a milestone in order, without end: the last ones repeat weekly.
+    """MIL-3: every occasion of a milestone in order, without end: the last ones repeat weekly. Kinds that remind
+    once have the day alone (SUR-4).
 
     `day` is on `act_by`; `prepare` and the late ones count from `due_on`, in calendar days
     (working days for the first late one of kinds that are neither stage nor check-in).
@@ -48,6 +49,9 @@ def occasions(
         yield Occasion(PREPARE, due_on - timedelta(days=rules.check_in_prepare_days), LEAD)
         yield Occasion(DAY, act_by, CSM_AND_LEAD)
         first_late, late_to = due_on + timedelta(days=rules.check_in_late_days), LEAD
+    elif schedule == "once":
+        yield Occasion(DAY, act_by, OWNER)
+        return
     else:
         yield Occasion(DAY, act_by, OWNER)
         first_late, late_to = calendar.add_working(due_on, rules.other_late_working_days), OWNER_AND_LEAD
@@ -69,7 +73,7 @@ def occasion_named(
             return occasion
         if occasion.name.startswith(LATE) and occasion.on > until:
             return None
-    raise AssertionError("late reminders never end")
+    return None  # it reminds once
 
 
 # --- what people may decide about a reminder that has not left

@@ -14,6 +14,7 @@ from lifecycle.rules.facts import (
     OpportunityFacts,
     RerouteFacts,
     SessionFacts,
+    SurveyFacts,
     UsageFacts,
 )
 from lifecycle.tests.test_rules_facts import (
@@ -325,4 +326,62 @@ ACCOUNTS = (
     ),
 )  # fmt: skip
 
-TABLE = (*STAGES, *ONBOARDING, *ACCOUNTS)
+# --- surveys
+
+ASKED = SurveyFacts(9)
+SENT = replace(ASKED, sent_at=new_york(2026, 4, 10, 23, 45))
+LOW = replace(SENT, answered=True, lowest=2)
+LOW_ANSWER = Key("lead_review", "survey", 9)
+
+
+def surveyed(survey: SurveyFacts = ASKED, **changes: object) -> AccountFacts:
+    """An account whose 90-day stage asks for the survey."""
+    return adopting(stage(survey=survey, **changes))
+
+
+def settled(**changes: object) -> tuple[AccountFacts, ...]:
+    return tuple(
+        surveyed(survey, **changes) for survey in (replace(SENT, answered=True), replace(SENT, waived=True))
+    )
+
+
+SURVEYS = (
+    Row(
+        of("send_survey"), "Send the survey link", surveyed(), new_york(2026, 4, 9), date(2026, 4, 23), CSM,
+        done=(surveyed(SENT), *settled(), surveyed(replace(ASKED, answered=True))),
+        lapsed=(surveyed(cancelled=True), surveyed(closed=True), adopting(stage()), account()),
+    ),
+    Row(
+        of("survey_reminder"), "Send the survey reminder", surveyed(**HELD), new_york(2026, 5, 5),
+        date(2026, 5, 5), CSM,
+        done=settled(**HELD),
+        lapsed=(surveyed(), surveyed(**HELD, cancelled=True), surveyed(**HELD, closed=True), CANCELLED),
+        on_the_day=True,
+    ),
+    Row(
+        of("survey_reminder"), "Send the survey reminder", surveyed(SENT, **HELD, closed=True),
+        new_york(2026, 5, 5), date(2026, 5, 5), CSM,
+        done=settled(**HELD, closed=True),
+        lapsed=(adopting(stage(**HELD, closed=True)),),
+        on_the_day=True,
+    ),
+    Row(
+        of("survey_reminder"), "Send the survey reminder",
+        surveyed(SENT, meeting_at=MEETING, meeting_held=False), new_york(2026, 5, 5), date(2026, 5, 5), CSM,
+        done=settled(meeting_at=MEETING, meeting_held=False),
+        lapsed=(adopting(stage(meeting_at=MEETING, meeting_held=False)),),
+        on_the_day=True,
+    ),
+    Row(
+        of("survey_reminder"), "Send the survey reminder", surveyed(SENT), new_york(2026, 4, 17),
+        date(2026, 4, 17), CSM,
+        done=settled(), lapsed=(surveyed(),), on_the_day=True,
+    ),
+    Row(
+        LOW_ANSWER, "Review a low survey answer", surveyed(LOW), None, Span(working_days=2), LEAD,
+        done=(by_hand(surveyed(LOW), LOW_ANSWER),),
+        lapsed=(surveyed(replace(LOW, lowest=3)), surveyed(replace(LOW, lowest=None)), surveyed()),
+    ),
+)  # fmt: skip
+
+TABLE = (*STAGES, *ONBOARDING, *ACCOUNTS, *SURVEYS)

@@ -21,7 +21,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Account, Activity, Opportunity, UsageSnapshot, User
 from accounts.tests.factories import make_csm, make_lead, make_team
-from adoption.models import CheckIn, Checklist, Stage
+from adoption.models import CheckIn, Checklist, Stage, Survey
 from lifecycle import clock
 from lifecycle.api.models import ApiToken
 from lifecycle.change import change
@@ -71,6 +71,10 @@ class World:
     @property
     def stage(self) -> Stage:
         return Stage.objects.get(account=self.account, day=60)
+
+    @property
+    def survey(self) -> Survey:
+        return Survey.objects.get(stage=self.stage)
 
     @property
     def entry(self) -> Activity:
@@ -389,6 +393,37 @@ CHECKED_IN: Fact = {
 POOL_KEPT: Fact = {
     "page": lambda world: world.post("joss", "accounts:reroute", world.account.pk, decision="keep")
 }
+
+
+# --- the survey of the 60-day stage
+
+LOW, HIGH = {"useful": 2}, {"useful": 3, "easy": 5}
+
+
+def survey(verb: str, page: dict[str, Any], body: dict[str, Any]) -> Fact:
+    """A button of the survey's panel, and what a client sends."""
+    name, more = (f"adoption:survey-{verb}", ()) if verb in ("waive", "fill") else ("adoption:survey-act", (verb,))
+    return {
+        "page": lambda world: world.post("alice", name, world.account.pk, world.survey.pk, *more, **page),
+        "api": lambda world: world.call("alice", "patch", f"surveys/{world.survey.pk}/", **body),
+    }
+
+
+def survey_answered(scores: dict[str, int]) -> Fact:
+    """By the customer behind the link, by the CSM together with them, or from another product's form."""
+
+    def by_customer(world: World) -> None:
+        answer = Client().post(reverse("adoption:survey-public", args=[world.survey.token]), scores)
+        assert answer.status_code == 200, answer.content.decode()
+
+    return {"link": by_customer, **survey("fill", scores, {"answers": {"scores": scores}})}
+
+
+SURVEY_SENT = survey("sent", {}, {"sent_at": "2026-06-16T14:00:00Z"})
+SURVEY_TICKED = survey("answered", {}, {"answered": True})
+SURVEY_WAIVED = survey(
+    "waive", {"reason": "They are moving house."}, {"waive_reason": "They are moving house."}
+)
 
 
 # --- Open Forums

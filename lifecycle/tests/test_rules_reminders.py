@@ -11,7 +11,7 @@ import pytest
 from lifecycle.rules.cadence import WorkCalendar
 from lifecycle.rules.duties import KINDS
 from lifecycle.rules.policy import Policy, ReminderRules
-from lifecycle.rules.reminders import occasions, send_at
+from lifecycle.rules.reminders import occasion_named, occasions, send_at
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -62,7 +62,7 @@ def test_mil_3_a_check_in_reminds_the_lead_and_on_the_day_the_csm_too() -> None:
     ]
 
 
-OTHERS = [kind.slug for kind in KINDS if kind.slug not in ("stage", "check_in")]
+OTHERS = [kind.slug for kind in KINDS if kind.slug not in ("stage", "check_in", "survey_reminder")]
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -82,6 +82,15 @@ def test_mil_3_every_other_kind_reminds_its_owner_and_from_the_2nd_working_day_l
         ("late8", "06-23", late),
         ("late9", "06-30", late),
     ]
+
+
+def test_sur_4_the_survey_reminder_speaks_once_and_has_no_late_ones() -> None:
+    asked = {"due_on": SUNDAY, "act_by": SUNDAY, "policy": POLICY, "calendar": PLAIN}
+    spoken = list(occasions("survey_reminder", **asked))
+    assert [(occasion.name, occasion.on, occasion.to) for occasion in spoken] == [("day", SUNDAY, OWNER)]
+    until = SUNDAY + timedelta(days=30)
+    assert occasion_named("day", "survey_reminder", **asked, until=until).on == SUNDAY
+    assert occasion_named("late1", "survey_reminder", **asked, until=until) is None
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ GROUPS = {
     "onboarding": ("Onboarding", ("onboarding", "training-session", "objective")),
     "adoption": (
         "Adoption",
-        ("adoption", "stage", "check-in", "checklist", "answer", "checklist-export"),
+        ("adoption", "stage", "check-in", "survey", "checklist", "answer", "checklist-export"),
     ),
     "upsells": ("Upsell opportunities", ("opportunity",)),
     "mail": ("Mail", ("message", "reminder")),
@@ -241,7 +241,8 @@ def _by(event: Event, told: Told) -> str:
     if told.rules:
         return "The rules"
     if event.actor is None:
-        return {"import": "Import", "task": "The rules"}.get(event.via, "The system")
+        known = {"import": "Import", "task": "The rules", "page": "The customer"}
+        return known.get(event.via, "The system")
     return event.actor.name + ROUTES[event.via]
 
 

@@ -33,6 +33,17 @@ REMINDERS = {
 }
 
 
+# A field of the survey, what it says when it is set, and when it is cleared; the first that changed counts.
+SURVEY_NEWS = (
+    ("answered_at", "Survey answered", "Survey not answered after all"),
+    ("waived_at", "Survey waived", "Survey asked for again"),
+    ("renewed_at", "New survey link made", ""),
+    ("sent_at", "Survey link sent", "Survey link not sent after all"),
+    ("reminded_at", "Survey reminder sent", ""),
+    ("withdrawn_at", "Survey no longer asked for", "Survey asked for again"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One event in words. `rules`: what followed by itself, whoever caused it."""
@@ -267,6 +278,15 @@ def _of_checklist(event: Event, scene: Scene, checklist: int, what: str, icon: s
     return Told(icon, f"{day}-day {what}", scene.page(event, "adoption:checklist", day))
 
 
+def _survey(event: Event, scene: Scene) -> Told | None:
+    page = scene.page(event, "adoption:survey")
+    for name, text, taken_back in SURVEY_NEWS:
+        if name in event.changed:
+            words = text if event.changed[name][1] else taken_back
+            return Told("mail", words, page, rules=name == "withdrawn_at") if words else None
+    return Told("mail", "Survey links changed", page)
+
+
 # --- upsells
 
 
@@ -311,6 +331,7 @@ TELLERS: dict[str, Teller] = {
     "stage.updated": _changed(Stage, "doc", _stage_called, lambda event, scene: scene.stage(event), _planned),
     "stage.closed": _closed,
     "check-in.updated": _changed(CheckIn, "mail", _check_in_called, _to_check_in, _planned),
+    "survey.updated": _survey,
     "checklist.created": _checklist,
     "checklist.updated": _checklist,
     "checklist-export.created": _export,

@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lifecycle.rules.cadence import Span
-from lifecycle.rules.duties import accounts, forums, onboarding, stages
+from lifecycle.rules.duties import accounts, forums, onboarding, stages, surveys
 from lifecycle.rules.duties.kind import Duty, Kind
 from lifecycle.rules.facts import AccountFacts, Key
 from lifecycle.rules.policy import Policy
 
 __all__ = ["KIND", "KINDS", "Duty", "Kind", "duties", "is_done", "kind_of", "lapsed"]
 
-KINDS: tuple[Kind, ...] = (*stages.KINDS, *onboarding.KINDS, *accounts.KINDS, *forums.KINDS)
+KINDS: tuple[Kind, ...] = (
+    *stages.KINDS,
+    *onboarding.KINDS,
+    *accounts.KINDS,
+    *surveys.KINDS,
+    *forums.KINDS,
+)
 KIND = {kind.slug: kind for kind in reversed(KINDS)}
 BY_KEY = {(kind.slug, kind.source.type): kind for kind in KINDS}
 

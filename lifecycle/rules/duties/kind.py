@@ -39,11 +39,11 @@ class Kind:
 
     `condition`: the duty belongs to this source row. `evidence`: the fact that clears it. `by_hand`: no fact does,
     a person says "done". `sent`: the instant on the source that is the fact (its mail was sent, the bug was asked
-    after), which "done" fills in. With neither evidence nor `by_hand`, being put off to later is being done.
+    after), which "done" fills in; with a dot, on a row of the source. With neither evidence nor `by_hand`, being put off to later is being done.
     `until_day_zero`: it ends when the onboarding is completed (CAD-1).
     `appears`: the instant from which it is owed (None: at once). `due`: date or Span. `tells_lead`: the lead gets a
     notice when it appears. `at_once`: its reminder does not wait for tomorrow's digest (MIL-4).
-    `acts_on_the_day`: due the very day something happened, so `act_by` is that day, weekends too. Rows that
+    `schedule`: when it reminds (`reminders.occasions`). `acts_on_the_day`: due the very day something happened, so `act_by` is that day, weekends too. Rows that
     share a slug differ in source, words and dates only.
     """
 
