@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -57,7 +58,7 @@ def _shared(account: Account) -> dict[str, str]:
     return {"rsm_name": account.rsm_name, "contact_name": contact.name if contact else ""}
 
 
-def _of_users(account: Account, writer: User) -> dict[str, str]:
+def _of_users(account: Account, writer: User, now: datetime) -> dict[str, str]:
     usage = UsageSnapshot.objects.filter(account=account).order_by("-taken_on").first()
     return _shared(account) | {
         "people": _people(usage),
@@ -75,7 +76,7 @@ def _people(usage: UsageSnapshot | None) -> str:
     return " and ".join(f"{number:,} {words}" for number, words in counted if number)
 
 
-def _of_upsell(opportunity: Opportunity, writer: User) -> dict[str, str]:
+def _of_upsell(opportunity: Opportunity, writer: User, now: datetime) -> dict[str, str]:
     return _shared(opportunity.account) | {
         "topic": opportunity.get_kind_display().lower(),
         "surfaced_on": _day(opportunity.surfaced_on),

@@ -1,20 +1,229 @@
-"""Drafts that are copied into a mail: written from what was recorded, in the owner's voice."""
+"""The letters of an adoption: the invitation to a meeting, times proposed for it, and its recap (STAGE-2, STAGE-7)."""
 
 from __future__ import annotations
 
-from adoption.models import Stage
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+
+from accounts.models import Opportunity, User
+from adoption import pdfs
+from adoption.models import Stage, Survey
+from lifecycle.dashboards.survey import survey_link, survey_of
+from lifecycle.dashboards.templatetags.waymark import time_words
+from lifecycle.mail.dispatch.kinds import Attachment
+from lifecycle.mail.drafts import Letter, register_letter
+from lifecycle.mail.drafts.invitations import calendar_file
+from lifecycle.policies.models import PolicyVersion
+from lifecycle.rules.cadence import WorkCalendar, local_instant
+from onboarding.emails import day
+
+MEETING_FIELDS = {
+    "meeting_day": "Day of the meeting, where the account is",
+    "meeting_time": "Time of the meeting, where the account is",
+    "minutes": "Length of the meeting in minutes",
+}
+TIMES_FIELDS = {
+    "minutes": "Length of the meeting in minutes",
+    "proposed_times": "The times you propose, one a line",
+}
+RECAP_FIELDS = {
+    "held_on": "Day the meeting was held",
+    "main_points": "Main points and pain points",
+    "feedback": "What they said about the system",
+    "action": "What was agreed",
+    "expectations": "What they can expect",
+    "interests": "What else they asked about",
+}
+SURVEY_FIELDS = {"survey_link": "Link of the survey, put in as the letter leaves"}
+FIRST_FIELDS = RECAP_FIELDS | {"next_day": "Day of the next stage"}
+FINAL_FIELDS = (
+    RECAP_FIELDS
+    | SURVEY_FIELDS
+    | {
+        "improved": "What went better than at the first meeting",
+        "goals": "The goals with their judgement",
+    }
+)
+RECAPS = {
+    "stage_recap_first": ("Recap of the first adoption meeting", FIRST_FIELDS),
+    "stage_recap_final": ("Recap of the final adoption meeting", FINAL_FIELDS),
+    "stage_recap_only": ("Recap where one meeting is all", FINAL_FIELDS),
+}
+# SUR-2, SUR-4: the link on its own, and the reminder while nobody answered.
+SURVEYS = (
+    ("survey_link", "Survey link", "sent_at", "with the invitation"),
+    ("survey_reminder", "Survey reminder", "reminded_at", "a week after the meeting"),
+)
+REQUIRED = {"held_on", "main_points"}
+MAY_LACK = {"owner_booking_link", "support_email", "support_phone", "support_hours"}
+FEEDBACK = {"bugs": "Errors", "workflow": "Steps that get in the way", "suggestions": "Wishes"}
+JUDGED = {"met": "reached", "partly": "reached in part", "not_met": "still open"}
+PROPOSED = (time(10), time(14), time(11))
 
 
-def recap(stage: Stage, *, first_name: str) -> tuple[str, str]:
-    """STAGE-7: subject and text of the recap of a stage's meeting."""
-    csm = stage.account.csm
-    owner = (csm.signature or csm.name) if csm else ""
-    parts = [f"Hello {first_name},", "Thank you for your time in our follow-up meeting."]
-    if stage.summary:
-        parts.append(f"What we talked about:\n{stage.summary}")
-    if stage.action:
-        parts.append(f"What we agreed to do:\n{stage.action}")
-    if stage.expectations:
-        parts.append(f"What you can expect from us:\n{stage.expectations}")
-    parts += ["Did I get this right? A short reply is enough.", owner]
-    return f"Recap of our {stage.day}-day meeting", "\n\n".join(part for part in parts if part)
+def register() -> None:
+    """Tell the letters about those of this app; called by `LifecycleConfig.ready()`."""
+    register_letter(
+        Letter(
+            "stage_invitation",
+            "Meeting invitation",
+            Stage,
+            back=lambda stage: _page(stage, "book"),
+            fields=MEETING_FIELDS | SURVEY_FIELDS,
+            optional=frozenset({"survey_link", "owner_booking_link"}),
+            values=_of_meeting,
+            late={"survey_link": survey_link},
+            also=_survey_went_out,
+            attachments=lambda stage: [_calendar_file(stage)] if stage.meeting_scheduled_at else [],
+            due="a week before the meeting",
+        )
+    )
+    register_letter(
+        Letter(
+            "stage_times",
+            "Proposed times",
+            Stage,
+            back=lambda stage: _page(stage, "book"),
+            fields=TIMES_FIELDS,
+            values=_of_times,
+        )
+    )
+    for key, (title, fields) in RECAPS.items():
+        register_letter(
+            Letter(
+                key,
+                title,
+                Stage,
+                back=lambda stage: _page(stage, "recap"),
+                fields=fields,
+                optional=frozenset(fields.keys() - REQUIRED | MAY_LACK),
+                values=_of_recap,
+                late={"survey_link": survey_link} if "survey_link" in fields else {},
+                also=_survey_went_out,
+                sent="recap_sent_at",
+                due="the day of the meeting",
+            )
+        )
+    for key, title, sent, due in SURVEYS:
+        register_letter(
+            Letter(
+                key,
+                title,
+                Survey,
+                back=lambda survey: reverse("adoption:survey", args=[survey.account_id]),
+                fields=SURVEY_FIELDS | {"meeting_day": "Day of the meeting"},
+                optional=frozenset({"meeting_day"}),
+                values=_of_survey,
+                late={"survey_link": lambda survey: survey_link(survey.stage)},
+                sent=sent,
+                due=due,
+            )
+        )
+
+
+def recap_key(stage: Stage) -> str:
+    """STAGE-7: which recap a meeting gets: that of a first one, of a last one, or of the only one."""
+    if not stage.final:
+        return "stage_recap_first"
+    others = Stage.objects.filter(adoption=stage.adoption_id, cancelled_at=None).exclude(pk=stage.pk)
+    return "stage_recap_final" if others.exists() else "stage_recap_only"
+
+
+def _page(stage: Stage, part: str) -> str:
+    return f"{reverse('adoption:stage', args=[stage.account_id, stage.day])}#{part}"
+
+
+def _of_meeting(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
+    at = stage.meeting_scheduled_at
+    local = at.astimezone(ZoneInfo(stage.account.time_zone)) if at else None
+    return {
+        "meeting_day": day(local.date()) if local else "",
+        "meeting_time": _clock(local) if local else "",
+        "minutes": str(_minutes(writer.today(now))),
+    }
+
+
+def _of_times(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
+    zone, today = ZoneInfo(stage.account.time_zone), writer.today(now)
+    first = max(today, stage.due_on - 2 * _notice(today)) + _notice(today)
+    calendar = writer.team.calendar(today=today) if writer.team_id else WorkCalendar()
+    lines = []
+    for at in PROPOSED:
+        first = next(on for on in _days_from(first) if calendar.is_working(on))
+        lines.append(f"- {day(first)}, {_clock(local_instant(first, at, zone).astimezone(zone))}")
+        first += timedelta(days=1)
+    return {"minutes": str(_minutes(today)), "proposed_times": "\n".join(lines)}
+
+
+def _of_recap(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
+    told = [
+        f"- {name}: {stage.feedback[key].strip()}"
+        for key, name in FEEDBACK.items()
+        if stage.feedback.get(key)
+    ]
+    wishes = [
+        row.get_kind_display().lower()
+        for row in Opportunity.objects.filter(account=stage.account_id).order_by("pk")
+        if row.is_open
+    ]
+    coming = Stage.objects.filter(adoption=stage.adoption_id, day__gt=stage.day, cancelled_at=None).first()
+    goals = stage.adoption.onboarding.objectives.exclude(judgement="") if stage.final else ()
+    return {
+        "held_on": day(stage.meeting_held_on),
+        "main_points": stage.summary.strip(),
+        "feedback": "\n".join(told),
+        "action": stage.action.strip(),
+        "expectations": stage.expectations.strip(),
+        "interests": " and ".join(dict.fromkeys(wishes)),
+        "next_day": day(coming.due_on) if coming else "",
+        "improved": "\n".join(f"- {item['text']}" for item in pdfs.sheet(stage)["moved"]["improved"]),
+        "goals": "\n".join(f"- {goal.text}: {JUDGED[goal.judgement]}" for goal in goals),
+    }
+
+
+def _of_survey(survey: Survey, writer: User, now: datetime) -> dict[str, str]:
+    at = survey.stage.meeting_scheduled_at
+    on = survey.stage.meeting_held_on or (at and at.astimezone(ZoneInfo(survey.account.time_zone)).date())
+    return {"meeting_day": day(on)}
+
+
+def _survey_went_out(stage: Stage, body: str, now: datetime) -> None:
+    """SUR-2: the link counts as sent, in whatever mail."""
+    found = survey_of(stage) if "{survey_link}" in body else None
+    if found and found.is_open:
+        found.mark_sent(now=now)
+
+
+def _calendar_file(stage: Stage) -> Attachment:
+    return calendar_file(
+        "meeting",
+        uid=f"stage-{stage.pk}",
+        version=stage.version,
+        stamped_at=stage.updated_at,
+        begins_at=stage.meeting_scheduled_at,
+        minutes=_minutes(stage.meeting_scheduled_at.date()),
+        summary=f"{stage.account.name}: {stage.meeting_type}",
+    )
+
+
+def _minutes(today: date) -> int:
+    return PolicyVersion.in_force(today).duties.meeting_minutes
+
+
+def _notice(today: date) -> timedelta:
+    """STAGE-2: how long ahead a meeting is booked."""
+    return timedelta(days=PolicyVersion.in_force(today).duties.booking_due_days)
+
+
+def _days_from(first: date) -> Any:
+    while True:
+        yield first
+        first += timedelta(days=1)
+
+
+def _clock(local: datetime) -> str:
+    place = local.tzinfo.key.rpartition("/")[2].replace("_", " ")
+    return f"{time_words(local)} ({place})"

@@ -10,6 +10,7 @@ class LifecycleConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import emails as rsm_letters
+        from adoption import emails as stage_letters
         from lifecycle.api import shown
         from lifecycle.mail import drafts
         from lifecycle.mail import emails as plain_mails
@@ -21,4 +22,5 @@ class LifecycleConfig(AppConfig):
         drafts.register()
         onboarding_letters.register()
         rsm_letters.register()
+        stage_letters.register()
         shown.register()

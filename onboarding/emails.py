@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.urls import reverse
-from icalendar import Calendar, Event
 
 from accounts.models import Account, User
 from lifecycle.change import change_many
@@ -17,6 +14,7 @@ from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail import drafts
 from lifecycle.mail.dispatch.kinds import Attachment
 from lifecycle.mail.drafts import LETTERS, Letter, register_letter
+from lifecycle.mail.drafts.invitations import calendar_file
 from lifecycle.mail.models import Draft, Link
 from lifecycle.policies.models import PolicyVersion
 from onboarding.models import Forum, ForumGuest, Onboarding, TrainingSession
@@ -131,11 +129,11 @@ def invite(forum: Forum, *, by: User, now: datetime) -> tuple[int, int]:
 
 
 def _on_their_way(letter: Letter) -> Any:
-    left = Draft.objects.filter(kind=letter.key).exclude(sent_at=None, copied_at=None)
+    left = Draft.objects.filter(kind=letter.key, recorded_at=None).exclude(sent_at=None, copied_at=None)
     return left.values("source_id")
 
 
-def _of_forum(guest: ForumGuest, writer: User) -> dict[str, str]:
+def _of_forum(guest: ForumGuest, writer: User, now: datetime) -> dict[str, str]:
     forum, zone = guest.forum, ZoneInfo(guest.account.time_zone)
     local = forum.begins_at.astimezone(zone)
     moved = f"It was moved from {day(forum.moved_from)}: {forum.note}" if forum.moved_from else ""
@@ -148,23 +146,17 @@ def _of_forum(guest: ForumGuest, writer: User) -> dict[str, str]:
 
 
 def _calendar_file(forum: Forum) -> Attachment:
-    """The date for the customer's own calendar; sent again after a move, it replaces the first."""
-    event = Event()
-    event.add("uid", f"forum-{forum.pk}@{urlsplit(settings.BASE_URL).hostname}")
-    event.add("sequence", forum.version)
-    event.add("dtstamp", forum.updated_at)
-    event.add("dtstart", forum.begins_at.astimezone(UTC))
-    event.add("duration", timedelta(minutes=PolicyVersion.in_force(forum.held_on).duties.forum_minutes))
-    event.add("summary", f"Open Forum: {forum.topic}" if forum.topic else "Open Forum")
     link = Link.objects.filter(key="forum_link").first()
-    if link and link.value:
-        event.add("location", link.value)
-    calendar = Calendar()
-    calendar.add("prodid", f"-//{settings.SITE_NAME}//Open Forum//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add_component(event)
-    return Attachment("open-forum.ics", calendar.to_ical(), "text/calendar")
+    return calendar_file(
+        "open-forum",
+        uid=f"forum-{forum.pk}",
+        version=forum.version,
+        stamped_at=forum.updated_at,
+        begins_at=forum.begins_at,
+        minutes=PolicyVersion.in_force(forum.held_on).duties.forum_minutes,
+        summary=f"Open Forum: {forum.topic}" if forum.topic else "Open Forum",
+        location=link.value if link else "",
+    )
 
 
 def recap_key(account: Account) -> str:
@@ -176,7 +168,7 @@ def _page(account: int, part: str) -> str:
     return f"{reverse('onboarding:page', args=[account])}#{part}"
 
 
-def _of_call(onboarding: Onboarding, writer: User) -> dict[str, str]:
+def _of_call(onboarding: Onboarding, writer: User, now: datetime) -> dict[str, str]:
     zone = ZoneInfo(onboarding.account.time_zone)
     sessions = onboarding.sessions.all()
     coming = [
@@ -189,7 +181,7 @@ def _of_call(onboarding: Onboarding, writer: User) -> dict[str, str]:
     }
 
 
-def _of_training(session: TrainingSession, writer: User) -> dict[str, str]:
+def _of_training(session: TrainingSession, writer: User, now: datetime) -> dict[str, str]:
     return {
         "product": session.get_product_display(),
         "held_on": day(session.completed_on),
@@ -200,7 +192,7 @@ def _of_training(session: TrainingSession, writer: User) -> dict[str, str]:
     }
 
 
-def _of_completion(onboarding: Onboarding, writer: User) -> dict[str, str]:
+def _of_completion(onboarding: Onboarding, writer: User, now: datetime) -> dict[str, str]:
     adoption = getattr(onboarding, "adoption", None)
     final = adoption and adoption.stages.filter(final=True, cancelled_at=None).first()
     return {"final_day": day(final.due_on) if final else ""}

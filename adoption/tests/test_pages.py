@@ -16,6 +16,12 @@ from lifecycle.milestones.models import Milestone
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 7, 13, 15, 0, tzinfo=UTC)  # a Monday, five days before day 30
 HTMX = {"HX-Request": "true"}
+HELD = {
+    "meeting_held_on": "2026-07-13",
+    "engaged": "True",
+    "investment": "neutral",
+    "summary": "They like it.",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +72,8 @@ def text(page):
 
 
 READS = ("stage", "checklist", "checklist-pdf")
-WRITES = ("book", "hold", "missed", "recap", "export", "close", "ready")
+STEPS = ("book", "hold", "feedback", "upsell", "task", "missed", "recap", "reference", "goals")
+WRITES = (*STEPS, "export", "close", "ready")
 
 
 @pytest.mark.parametrize("name", READS)
@@ -85,7 +92,7 @@ def test_who_was_signed_out_meanwhile_comes_back_to_the_page_and_keeps_what_they
     assert elsewhere["Location"] == "/sign-in/?next=/"
 
 
-@pytest.mark.parametrize("name", [*READS, *WRITES, "gap"])
+@pytest.mark.parametrize("name", [*READS, *WRITES, "gap", "reopen"])
 def test_another_teams_csm_cannot_tell_a_foreign_stage_from_a_missing_one(client, stage, name):
     client.force_login(make_csm("charlie@example.com", team=make_team("West")))
     ask = client.get if name in READS else client.post
@@ -105,7 +112,7 @@ def test_those_who_only_read_are_refused_every_write(client, stage, name, role):
     assert not Checklist.objects.exists()
 
 
-@pytest.mark.parametrize("name", [*WRITES, "gap", "answer"])
+@pytest.mark.parametrize("name", [*WRITES, "gap", "reopen", "answer"])
 def test_writes_are_posts(signed_in, stage, name):
     assert signed_in.get(url(stage, name, *(["exploring"] if name == "answer" else []))).status_code == 405
 
@@ -152,7 +159,7 @@ def test_a_bad_time_is_said_at_its_field_and_nothing_is_kept(signed_in, stage):
 
 
 def test_stage_3_entering_the_day_says_the_meeting_was_held(signed_in, stage):
-    given = {"meeting_held_on": "2026-07-13", "engaged": "False", "disengagement_reasons": ["knowledge_gaps"]}
+    given = HELD | {"engaged": "False", "disengagement_reasons": ["knowledge_gaps"], "action": "Meet again"}
     assert (
         signed_in.post(url(stage, "hold"), {**given, "summary": "They like it.\r\nMostly."}).status_code
         == 302
@@ -163,7 +170,7 @@ def test_stage_3_entering_the_day_says_the_meeting_was_held(signed_in, stage):
     assert kept.summary == "They like it.\nMostly."
     page = text(signed_in.get(url(stage)))
     assert "Held Mon, Jul 13" in page
-    assert "What we talked about: They like it. Mostly." in page
+    assert "Why not</dt><dd>They do not know how" in page
 
 
 def test_stage_3_a_day_in_the_future_is_refused_in_words_at_the_field(signed_in, stage):
@@ -252,18 +259,21 @@ def test_stage_10_the_gate_lists_what_is_missing_as_links_and_keeps_the_stage_op
     page = signed_in.post(url(stage, "close"))
     assert page.status_code == 409
     assert "The stage cannot close yet." in text(page)
-    for link in (
-        '<a class="link" href="#hold">Record whether the meeting was held.</a>',
-        '<a class="link" href="#recap">Send the recap, or mark it as sent.</a>',
-        '<a class="link" href="#close">Export the checklist PDF; it attaches itself.</a>',
+    for field, words in (
+        ("div_id_meeting_held_on", "Record whether the meeting was held."),
+        ("div_id_engaged", "Say whether they are engaged."),
+        ("div_id_investment", "Say how interested they are in more."),
+        ("div_id_summary", "Write down the main points and the pain points."),
+        ("recap", "Send the recap, or mark it as sent."),
     ):
-        assert link in text(page)
+        assert f'<a class="link" href="#{field}">{words}</a>' in text(page)
+        assert f'id="{field}"' in text(page)
     assert fresh(stage).closed_at is None
 
 
 def test_stage_10_with_everything_there_it_closes_and_is_read_only_from_then_on(signed_in, stage):
     signed_in.post(url(stage, "answer", "exploring"), {"value": "yes"})
-    signed_in.post(url(stage, "hold"), {"meeting_held_on": "2026-07-13"})
+    signed_in.post(url(stage, "hold"), HELD)
     signed_in.post(url(stage, "recap"))
     assert signed_in.post(url(stage, "export")).status_code == 302
     assert ChecklistExport.objects.get().exported_by.email == "alice@example.com"

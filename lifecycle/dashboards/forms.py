@@ -9,6 +9,7 @@ from typing import Any
 from crispy_forms.helper import FormHelper
 from django import forms
 from django.utils import timezone
+from django.utils.choices import flatten_choices
 
 from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.guard import DomainModel
@@ -52,8 +53,9 @@ class MergingForm(forms.ModelForm):
         found = []
         for bound in self:
             value = bound.initial
-            if value not in (None, "", [], False):
-                names = dict(getattr(bound.field, "choices", ()))
+            unticked = value is False and isinstance(bound.field, forms.BooleanField)
+            if value not in (None, "", []) and not unticked:
+                names = dict(flatten_choices(getattr(bound.field, "choices", ())))
                 words = (
                     [str(names.get(v, v)) for v in value]
                     if isinstance(value, list)

@@ -44,6 +44,10 @@ def _to_call_recap(row: Milestone) -> str:
     return _to_letter("onboarding_recap_smb" if row.account.is_smb else "onboarding_recap")(row)
 
 
+def _to_stage_recap(row: Milestone) -> str:
+    return reverse("adoption:recap-letter", args=[row.account_id, row.day])
+
+
 def _to_account(row: Milestone) -> str:
     return reverse("accounts:detail", args=[row.account_id])
 
@@ -184,7 +188,7 @@ SHOWN: dict[str, Shown] = {
     "record_meeting": Shown("Record", _why_record, _to_step("hold")),
     "explain_no_meeting": Shown("Add reason", _why_explain, _to_step("missed")),
     "close_gap": Shown("Review", _why_gap, _to_step("missed")),
-    "recap_meeting": Shown("Send recap", _why_recap, _to_step("recap")),
+    "recap_meeting": Shown("Open draft", _why_recap, _to_stage_recap),
     "close_stage": Shown("Export PDF", _why_close, _to_step("close")),
     "level_review": Shown(
         "Done",

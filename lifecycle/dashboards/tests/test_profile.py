@@ -17,11 +17,11 @@ from accounts.tests.factories import (
     make_team,
     make_user,
 )
-from adoption.emails import recap
 from adoption.models import Stage
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.events.models import Event
+from lifecycle.mail.drafts import LETTERS, draft_of
 from lifecycle.mail.models import ServiceBeat
 from lifecycle.milestones.models import Milestone, Notice
 from lifecycle.milestones.planner import PLANNER
@@ -165,13 +165,12 @@ def test_mil_4_a_lead_may_do_without_news_of_closed_stages(client, team, alice, 
 
 def test_a_signature_ends_the_drafts_else_the_name_does(alice):
     account = complete_onboarding(make_account(csm=alice), on=NOW.date())
-    stage = Stage.objects.get(account=account)
-    assert recap(stage, first_name="Dana")[1].endswith("\n\nAlice Moreau")
+    stage, letter = Stage.objects.get(account=account), LETTERS["stage_times"]
+    assert draft_of(letter, stage, writer=alice, now=NOW).body.endswith("\n\nAlice Moreau")
     with change(None, by=alice, via="page", now=NOW):
         User.objects.get(pk=alice.pk).record({"signature": "Alice\nCustomer success"})
-    assert recap(Stage.objects.get(account=account), first_name="Dana")[1].endswith(
-        "\n\nAlice\nCustomer success"
-    )
+    written = draft_of(letter, stage, writer=User.objects.get(pk=alice.pk), now=NOW)
+    assert written.body.endswith("\n\nAlice\nCustomer success")
 
 
 def cost(user, **values):

@@ -11,6 +11,7 @@ from typing import Any
 from accounts.models import Account, Contact, User
 from lifecycle.guard import DomainModel
 from lifecycle.mail.dispatch.kinds import Attachment
+from lifecycle.mail.drafts.merge import fill, without
 from lifecycle.mail.models import Draft, Link
 from lifecycle.milestones.models import Milestone
 
@@ -31,6 +32,7 @@ SHARED = {
     "contact_first_name": "First name of the contact",
     "account": "Name of the account",
     "owner_name": "Your name",
+    "owner_signature": "Your signature",
     "owner_booking_link": "Your booking link",
     **LINKS,
 }
@@ -46,8 +48,11 @@ class Letter:
     """One kind of letter.
 
     `source` is the model it speaks of; `fields` what its words may mention beside SHARED; `values` fills them from
-    the row and its writer. `sent` is the field of the source that records that it was sent (ONB-2, ONB-3, STAGE-7).
-    `completes` is the kind of duty on the source that it answers where no field says so. `to` proposes addresses; `back` is the page it was opened from; `due` says when it is due, in words.
+    the row, its writer and the time of writing. A paragraph that mentions an `optional` field without a value is left
+    out; any other field without one is a gap. `late` fields are filled as the letter leaves, from the row alone, and are
+    kept nowhere: links that open something. `also` is told what left. `sent` is the field of the source that records that it was sent (ONB-2, ONB-3, STAGE-7).
+    `completes` is the kind of duty on the source that it answers where no field says so. `to` proposes addresses;
+    `back` is the page it was opened from; `due` says when it is due, in words.
     """
 
     key: str
@@ -55,7 +60,10 @@ class Letter:
     source: type[DomainModel]
     back: Callable[[Any], str]
     fields: dict[str, str] = field(default_factory=dict)
-    values: Callable[[Any, User], dict[str, str]] = lambda row, writer: {}
+    optional: frozenset[str] = frozenset()
+    values: Callable[[Any, User, datetime], dict[str, str]] = lambda row, writer, now: {}
+    late: dict[str, Callable[[Any], str]] = field(default_factory=dict)
+    also: Callable[[Any, str, datetime], None] = lambda row, body, now: None
     sent: str = ""
     completes: str = ""
     to: Callable[[Any], list[str]] = _to_main_contact
@@ -76,7 +84,7 @@ class Letter:
     def account_of(self, row: Any) -> Account | None:
         return row if isinstance(row, Account) else getattr(row, "account", None)
 
-    def fill_in(self, row: Any, writer: User) -> dict[str, str]:
+    def fill_in(self, row: Any, writer: User, now: datetime) -> dict[str, str]:
         """The value of each field as things stand; an empty one is a gap."""
         account = self.account_of(row)
         links = {link.key: link.value for link in Link.objects.all()}
@@ -85,12 +93,19 @@ class Letter:
             "contact_first_name": contact.name.split()[0] if contact else "",
             "account": account.name if account else "",
             "owner_name": writer.name,
+            "owner_signature": writer.signature or writer.name,
             "owner_booking_link": writer.booking_url,
         }
-        return {name: links.get(name, "") for name in LINKS} | shared | self.values(row, writer)
+        return {name: links.get(name, "") for name in LINKS} | shared | self.values(row, writer, now)
 
-    def record(self, row: Any, *, by: User, now: datetime) -> None:
+    def finish(self, body: str, row: Any) -> str:
+        """The letter as it leaves: late fields filled, a paragraph left out where nothing belongs there any more."""
+        found = {name: value_of(row) for name, value_of in self.late.items()}
+        return fill(without(body, [name for name, value in found.items() if not value]), found)
+
+    def record(self, row: Any, body: str, *, by: User, now: datetime) -> None:
         """The fact that it was sent, unless it is known already."""
+        self.also(row, body, now)
         if self.sent and getattr(row, self.sent) is None:
             setattr(row, self.sent, now)
             row.save()

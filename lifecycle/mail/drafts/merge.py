@@ -28,3 +28,10 @@ def unknown(text: str, known: Iterable[str]) -> list[str]:
     """The names in braces that are no field: a template that holds one cannot be saved."""
     known = set(known)
     return [name for name in fields_in(text) if name not in known]
+
+
+def without(text: str, names: Iterable[str]) -> str:
+    """The text less every paragraph that mentions one of these fields."""
+    names = set(names)
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(part for part in paragraphs if not names & set(fields_in(part)))

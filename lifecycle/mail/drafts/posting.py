@@ -92,16 +92,18 @@ def _wanted(message: Message, now: datetime) -> str:
 
 def _render(message: Message, now: datetime) -> Mail:
     draft = message.draft
-    writer = draft.author
+    writer, letter = draft.author, letter_of(draft)
+    source = _source(letter, draft)
+    body = letter.finish(draft.body, source)
     return Mail(
         subject=draft.subject,
-        text=draft.body,
-        html=render_to_string("mail/letter.html", {"body": draft.body, "subject": draft.subject}),
+        text=body,
+        html=render_to_string("mail/letter.html", {"body": body, "subject": draft.subject}),
         from_name=writer.name,
         reply_to=writer.email,
         to=tuple(draft.to),
         cc=tuple(draft.cc),
-        attachments=tuple(letter_of(draft).attachments(_source(letter_of(draft), draft))),
+        attachments=tuple(letter.attachments(source)),
     )
 
 
@@ -126,7 +128,7 @@ def _record(draft: Draft, *, via: str, now: datetime) -> None:
         return
     letter = letter_of(draft)
     with change(draft.account_id, by=draft.author, via=via, now=now) as work:
-        letter.record(_source(letter, draft), by=draft.author, now=now)
+        letter.record(_source(letter, draft), draft.body, by=draft.author, now=now)
         if draft.account_id:
             text = f"“{draft.subject}” to {', '.join(draft.to) or 'the customer'}"
             entry = Activity(account=work.account, kind="email", happened_at=now, text=text)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from accounts.models import User
 from lifecycle.change import change
 from lifecycle.mail.drafts.letters import Letter, letter_of
-from lifecycle.mail.drafts.merge import fill, gaps, unknown
+from lifecycle.mail.drafts.merge import fill, gaps, unknown, without
 from lifecycle.mail.models import Draft, MailTemplate
 from lifecycle.rules.refused import Refused
 
@@ -32,7 +32,9 @@ def draft_of(letter: Letter, row: Any, *, writer: User, now: datetime) -> Draft:
     found = Draft.objects.open().filter(kind=letter.key, source_id=row.pk).first()
     if found is not None:
         return found
-    words, values = template_of(letter), letter.fill_in(row, writer)
+    words, values = template_of(letter), letter.fill_in(row, writer, now)
+    late = {name for name, value_of in letter.late.items() if value_of(row)}
+    silent = [name for name in letter.optional - late if not values.get(name)]
     return Draft(
         account=letter.account_of(row),
         kind=letter.key,
@@ -40,7 +42,7 @@ def draft_of(letter: Letter, row: Any, *, writer: User, now: datetime) -> Draft:
         template=words.number,
         to=letter.to(row),
         subject=fill(words.subject, values)[:200],
-        body=fill(words.body, values),
+        body=fill(without(words.body, silent), values),
         author=writer,
         created_at=now,
         updated_at=now,
@@ -72,7 +74,8 @@ def keep(draft: Draft, values: dict[str, Any], *, seen: int, now: datetime) -> D
 
 def gaps_of(draft: Draft) -> list[str]:
     """The fields that still stand open in a draft: it cannot be sent while one does."""
-    return gaps(f"{draft.subject}\n{draft.body}", letter_of(draft).known)
+    letter = letter_of(draft)
+    return gaps(f"{draft.subject}\n{draft.body}", letter.known.keys() - letter.late.keys())
 
 
 def new_version(

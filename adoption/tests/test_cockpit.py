@@ -1,0 +1,461 @@
+"""The stage as a cockpit: branches, feedback, upsells, goals, what is lacking, and who opens a stage again."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import Account, Activity, Opportunity, UsageSnapshot
+from accounts.tests.factories import make_contact, make_csm, make_lead, make_team
+from adoption.forms.outcome import CAUSES
+from adoption.models import Answer, CheckIn, Stage
+from adoption.models.adoption import ROOT_CAUSES
+from adoption.tests.factories import DAY_ZERO, answer, fresh, make_stages, record
+from lifecycle import clock
+from lifecycle.change import change
+from lifecycle.mail.drafts import LETTERS, draft_of, gaps_of
+from lifecycle.milestones.models import Milestone
+from onboarding.models import Objective, Onboarding
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 7, 13, 15, 0, tzinfo=UTC)  # a Monday, five days before day 30
+
+
+@pytest.fixture(autouse=True)
+def monday(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    with clock.at(NOW):
+        yield
+
+
+@pytest.fixture
+def team():
+    return make_team("East", lead=make_lead("joss@example.com", name="Joss Vandermeer"))
+
+
+@pytest.fixture
+def alice(team):
+    return make_csm(
+        "alice@example.com",
+        team=team,
+        name="Alice Moreau",
+        time_zone="America/New_York",
+        booking_url="https://book.example.com/alice",
+    )
+
+
+@pytest.fixture
+def first(alice):
+    stage = make_stages(alice, time_zone="America/Chicago", contracted_users=44)[0]
+    make_contact(stage.account, "Dana Whitlow", email="dana@customer.example", is_main=True)
+    return stage
+
+
+@pytest.fixture
+def final(first):
+    return fresh(Stage.objects.get(adoption=first.adoption, final=True))
+
+
+@pytest.fixture
+def signed_in(client, alice):
+    client.force_login(alice)
+    return client
+
+
+def url(stage, name="stage", *more):
+    return reverse(f"adoption:{name}", args=[stage.account_id, stage.day, *more])
+
+
+def text(page):
+    return " ".join(page.content.decode().split())
+
+
+def steps(page):
+    return {step["key"]: (step["state"], step["text"]) for step in page.context["steps"]}
+
+
+def snapshot(account, on, **figures):
+    with change(account, by=None, via="api", now=NOW) as work:
+        UsageSnapshot.objects.create(account=work.account, taken_on=on, **figures)
+
+
+# --- STAGE-1
+
+
+def test_stage_1_what_is_unusual_in_the_figures_is_marked(signed_in, first):
+    account = Account.objects.get(pk=first.account_id)
+    with change(account, by=None, via="api", now=NOW) as work:
+        work.account.record({"employee_sync": False})
+    snapshot(account, date(2026, 7, 1), pending_actions=4)
+    snapshot(
+        account,
+        date(2026, 7, 10),
+        active_users=44,
+        employees=45,
+        non_admin_active_users=0,
+        pending_actions=5,
+        courses_assigned=10,
+        courses_completed=3,
+    )
+    page = signed_in.get(url(first))
+    assert {line["label"]: line["value"] for line in page.context["figures"]["lines"]} == {
+        "Active users": "44 of 44",
+        "Employees": "45",
+        "Active besides the super admins": "0",
+        "Courses completed": "3 of 10",
+        "Pending system actions": "5",
+        "Employee integration": "Not right",
+    }
+    for words in (
+        "45 employees, 44 contracted users",
+        "Nobody but the super admins",
+        "5 pending actions, 4 before",
+        "The employee integration does not",
+    ):
+        assert words in text(page)
+    assert len(page.context["figures"]["flags"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("active", "flag"),
+    [
+        (43, "43 active of 44 contracted users."),
+        (44, ""),
+        (45, "45 active users, 44 contracted: speak about added users."),
+    ],
+)
+def test_stage_1_active_users_are_held_against_the_contract(signed_in, first, active, flag):
+    snapshot(first.account_id, date(2026, 7, 10), active_users=active)
+    (line,) = signed_in.get(url(first)).context["figures"]["lines"]
+    assert (line["value"], line["flag"]) == (f"{active} of 44", flag)
+
+
+@pytest.mark.parametrize(("days", "stale"), [(14, False), (15, True)])
+def test_stage_1_figures_older_than_two_weeks_say_so(signed_in, first, days, stale):
+    snapshot(first.account_id, NOW.date() - timedelta(days=days), active_users=1)
+    assert signed_in.get(url(first)).context["figures"]["stale"] == stale
+
+
+# --- STAGE-4, STAGE-5, STAGE-6
+
+
+def test_every_cause_of_the_model_has_its_words():
+    assert {name for names in CAUSES.values() for name in names} == set(ROOT_CAUSES)
+
+
+def test_stage_4_the_branch_not_taken_is_let_go(signed_in, first):
+    no = {"engaged": "False", "disengagement_reasons": ["knowledge_gaps"], "reengage_on": "2026-08-01"}
+    signed_in.post(url(first, "hold"), no)
+    assert fresh(first).disengagement_reasons == ["knowledge_gaps"]
+    signed_in.post(url(first, "hold"), no | {"engaged": "True"})
+    kept = fresh(first)
+    assert (kept.engaged, kept.disengagement_reasons, kept.reengage_on) == (True, [], None)
+
+
+def test_stage_5_the_branch_not_taken_is_let_go(signed_in, final):
+    falling = {"engagement": "decreasing", "root_causes": ["competitor"], "cause_side": "customer"}
+    signed_in.post(url(final, "hold"), falling)
+    assert fresh(final).root_causes == ["competitor"]
+    signed_in.post(url(final, "hold"), falling | {"engagement": "steady"})
+    kept = fresh(final)
+    assert (kept.engagement, kept.root_causes, kept.cause_side) == ("steady", [], "")
+
+
+def test_stage_4_a_reason_suggests_a_task_that_is_made_once(signed_in, first, alice):
+    record(first, engaged=False, disengagement_reasons=["knowledge_gaps"], now=NOW)
+    assert "Offer a system refresher" in text(signed_in.get(url(first)))
+    for _ in range(2):
+        assert signed_in.post(url(first, "task"), {"reason": "knowledge_gaps"}).status_code == 302
+    entry = Activity.objects.get()
+    assert (entry.author, entry.follow_up_on) == (alice, date(2026, 7, 20))
+    assert "On your list" in text(signed_in.get(url(first)))
+    assert signed_in.post(url(first, "task"), {"reason": "boredom"}).status_code == 422
+
+
+def test_stage_6_feedback_is_typed_once_and_goes_to_the_contact_log_once(signed_in, first, team):
+    said = {"bugs": "Reports are slow", "workflow": "Too many clicks", "suggestions": ""}
+    for _ in range(2):
+        assert signed_in.post(url(first, "feedback"), said).status_code == 302
+    assert fresh(first).feedback == said
+    assert Answer.objects.get(item="bugs").value == "Reports are slow"
+    assert sorted(Activity.objects.values_list("kind", "text")) == [
+        ("bug", "Reports are slow"),
+        ("workflow", "Too many clicks"),
+    ]
+    assert Milestone.objects.get(kind="lead_review", status="open").owner == team.lead
+
+
+def test_stage_6_what_was_typed_on_the_checklist_is_logged_from_the_page(signed_in, first, alice):
+    answer(first, {"ideas": "A dark theme"}, by=alice, now=NOW)
+    page = signed_in.get(url(first))
+    assert "A dark theme" in text(page) and "Not in the contact log yet" in text(page)
+    seen = {"initial-suggestions": "A dark theme", "suggestions": "A dark theme"}
+    signed_in.post(url(first, "feedback"), seen)
+    assert Activity.objects.get(kind="improvement").text == "A dark theme"
+    assert "Not in the contact log yet" not in text(signed_in.get(url(first)))
+
+
+def test_stage_6_words_that_change_correct_the_entry(signed_in, first):
+    signed_in.post(url(first, "feedback"), {"bugs": "Reports are slow"})
+    signed_in.post(
+        url(first, "feedback"), {"initial-bugs": "Reports are slow", "bugs": "Reports take a minute"}
+    )
+    assert Activity.objects.get().text == "Reports take a minute"
+
+
+def test_two_people_on_one_remark_are_shown_both(signed_in, first, team):
+    answer(first, {"bugs": "Theirs"}, by=team.lead, now=NOW)
+    page = signed_in.post(url(first, "feedback"), {"initial-bugs": "", "bugs": "Mine"})
+    assert page.status_code == 409
+    assert "it now reads “Theirs”" in text(page)
+    assert fresh(first).feedback["bugs"] == "Theirs"
+
+
+def test_act_3_an_upsell_is_noted_from_the_page_with_its_note_to_the_rsm(signed_in, first):
+    given = {"kind": "module", "state": "demo", "demo_on": "2026-07-20", "text": "Policy manager"}
+    assert signed_in.post(url(first, "upsell"), given).status_code == 302
+    row = Opportunity.objects.get()
+    assert (row.kind, row.state, row.demo_on, row.surfaced_on) == (
+        "module",
+        "demo",
+        date(2026, 7, 20),
+        NOW.date(),
+    )
+    assert reverse("mail:letter", args=[first.account_id, "rsm_upsell", row.pk]) in text(
+        signed_in.get(url(first))
+    )
+    assert signed_in.post(url(first, "upsell"), given | {"kind": "boat"}).status_code == 422
+
+
+# --- STAGE-9, REF-1
+
+
+def test_stage_9_each_goal_is_judged_beside_what_was_known(signed_in, final, alice):
+    with change(final.account_id, by=alice, via="page", now=NOW):
+        onboarding = Onboarding.objects.get(account=final.account_id)
+        onboarding.record({"discovery_notes": "They fear the audit."}, today=NOW.date())
+        onboarding.set_objectives([{"text": "Pass the audit"}, {"text": "Train 40 people"}])
+    audit, train = Objective.objects.all()
+    page = text(signed_in.get(url(final)))
+    assert "They fear the audit." in page and "Pass the audit" in page
+    given = {f"initial-goal_{audit.pk}": "", f"goal_{audit.pk}": "met", f"goal_{train.pk}": ""}
+    assert signed_in.post(url(final, "goals"), given).status_code == 302
+    assert list(Objective.objects.values_list("text", "judgement")) == [
+        ("Pass the audit", "met"),
+        ("Train 40 people", ""),
+    ]
+
+
+def test_ref_1_the_reference_and_the_contacts_are_asked_on_the_final_stage_alone(signed_in, first, final):
+    assert "Would they be a reference?" not in text(signed_in.get(url(first)))
+    given = {"contacts_unchanged": "True", "reference": "yes", "send_reference_email": "on"}
+    assert signed_in.post(url(final, "reference"), given).status_code == 302
+    kept = fresh(final)
+    assert (kept.contacts_unchanged, kept.reference, kept.send_reference_email) == (True, "yes", True)
+
+
+# --- the step list
+
+
+def test_the_steps_tell_how_things_stand(signed_in, first, team):
+    page = signed_in.get(url(first))
+    assert steps(page) == {
+        "checklist": ("todo", "0 of 16 answered"),
+        "book": ("overdue", "By Sat, Jul 11"),
+        "hold": ("todo", "Engagement, feedback, outcome"),
+        "recap": ("todo", "Same day as the meeting"),
+        "close": ("todo", "6 still missing"),
+    }
+    record(first, meeting_held=True, meeting_held_on=date(2026, 7, 13), now=NOW)
+    seen = steps(signed_in.get(url(first)))
+    assert seen["hold"] == ("progress", "Held Mon, Jul 13, 3 to answer")
+    assert seen["recap"] == ("today", "Due today by 6:00 PM")
+    record(first, engaged=True, investment="neutral", summary="Fine.", recap_sent_at=NOW, now=NOW)
+    seen = steps(signed_in.get(url(first)))
+    assert (seen["hold"][0], seen["recap"]) == ("done", ("done", "Sent Mon, Jul 13"))
+
+
+def test_stage_3_a_missed_meeting_waits_for_the_lead_and_then_does_as_decided(signed_in, client, first, team):
+    record(first, meeting_held=False, no_meeting_reason="No-show", now=NOW)
+    assert steps(signed_in.get(url(first)))["hold"] == ("wait", "Reviewing with Joss")
+    client.force_login(team.lead)
+    client.post(url(first, "gap"), {"gap_decision": "retry", "notes": "Try on Friday"})
+    page = client.get(url(first))
+    assert steps(page)["hold"] == ("todo", "Try again, with a new date")
+    assert steps(page)["book"][0] == "overdue"
+    assert "Book the new date" in text(page)
+
+
+# --- STAGE-10
+
+
+def closed(stage):
+    with change(stage.account_id, by=None, via="page", now=NOW):
+        row = Stage.objects.get(pk=stage.pk)
+        row.closed_at = NOW
+        row.save()
+    return fresh(stage)
+
+
+def test_stage_10_a_lead_opens_a_closed_stage_again_with_a_reason_and_the_csm_does_not(
+    client, alice, first, team
+):
+    closed(first)
+    client.force_login(alice)
+    assert "Open it again" not in text(client.get(url(first)))
+    assert client.post(url(first, "reopen"), {"reason": "x"}).status_code == 403
+    client.force_login(team.lead)
+    page = client.post(url(first, "reopen"), {"reason": " "})
+    assert page.status_code == 422
+    assert "Say why the stage is opened again." in text(page)
+    assert fresh(first).closed_at
+    assert client.post(url(first, "reopen"), {"reason": "The wrong meeting"}).status_code == 302
+    assert fresh(first).closed_at is None
+    assert "Opened again:</b> The wrong meeting" in text(client.get(url(first)))
+
+
+@pytest.mark.parametrize("name", ["book", "hold", "feedback", "upsell", "missed", "reference", "goals"])
+def test_stage_10_a_closed_stage_takes_nothing(signed_in, final, alice, name):
+    with change(final.account_id, by=alice, via="page", now=NOW):
+        Onboarding.objects.get(account=final.account_id).set_objectives([{"text": "Pass the audit"}])
+    goal = Objective.objects.get()
+    closed(final)
+    given = {
+        "meeting_scheduled_at": "2026-09-16T10:00",
+        "summary": "x",
+        "bugs": "x",
+        "kind": "other",
+        "state": "surfaced",
+        "why": "No-show",
+        "reference": "yes",
+        f"goal_{goal.pk}": "met",
+    }
+    assert signed_in.post(url(final, name), given).status_code == 409
+    assert not Activity.objects.exists() and not Opportunity.objects.exists()
+    assert Objective.objects.get().judgement == ""
+
+
+# --- CAD-6, CAD-7
+
+
+def plan_url(stage):
+    return reverse("adoption:plan", args=[stage.account_id])
+
+
+def test_cad_6_a_corrected_day_0_is_shown_before_it_is_saved(signed_in, first, final):
+    closed(first)
+    given = {"day_zero": str(DAY_ZERO + timedelta(days=2)), "service_level": "standard", "preview": "1"}
+    page = signed_in.post(plan_url(first), given)
+    assert page.status_code == 200
+    told = {change["title"]: (change["word"], change["on"]) for change in page.context["changes"]}
+    assert told["30-day adoption"] == ("Closed, stays", date(2026, 7, 18))
+    assert told["90-day adoption"] == ("Moves", date(2026, 9, 18))
+    assert fresh(final).due_on == date(2026, 9, 16)
+    del given["preview"]
+    assert signed_in.post(plan_url(first), given | {"save": "1"}).status_code == 302
+    assert (fresh(first).due_on, fresh(final).due_on) == (date(2026, 7, 18), date(2026, 9, 18))
+
+
+def test_cad_7_another_level_is_shown_before_it_is_saved(signed_in, first):
+    given = {"day_zero": str(DAY_ZERO), "service_level": "basic"}
+    page = signed_in.post(plan_url(first), given | {"preview": "1"})
+    told = {change["title"]: change["word"] for change in page.context["changes"]}
+    assert told["30-day adoption"] == told["75-day check-in"] == "Goes"
+    assert told["60-day adoption"] == "New"
+    assert Account.objects.get(pk=first.account_id).service_level == "standard"
+    assert signed_in.post(plan_url(first), given | {"save": "1"}).status_code == 302
+    live = Stage.objects.filter(account=first.account_id, cancelled_at=None)
+    assert [stage.day for stage in live] == [60]
+    assert not CheckIn.objects.filter(account=first.account_id, cancelled_at=None).exists()
+
+
+def test_cad_6_a_day_0_in_the_future_is_refused_in_the_preview_too(signed_in, first):
+    given = {"day_zero": "2026-07-14", "service_level": "standard"}
+    for button in ("preview", "save"):
+        page = signed_in.post(plan_url(first), given | {button: "1"})
+        assert page.status_code == 422
+        assert "in the future" in text(page)
+    assert fresh(first).adoption.day_zero == DAY_ZERO
+
+
+def test_the_plan_is_read_by_those_who_see_the_account_and_kept_by_its_owner(client, first, make_reader):
+    client.force_login(make_reader)
+    assert client.get(plan_url(first)).status_code == 200
+    assert client.post(plan_url(first), {}).status_code == 403
+    client.force_login(make_csm("charlie@example.com", team=make_team("West")))
+    assert client.get(plan_url(first)).status_code == 404
+
+
+@pytest.fixture
+def make_reader():
+    from accounts.tests.factories import make_user
+
+    return make_user("viewer@example.com", role="viewer")
+
+
+# --- the letters
+
+
+def written(stage, key, alice, now=NOW):
+    return draft_of(LETTERS[key], fresh(stage), writer=alice, now=now)
+
+
+def test_stage_7_the_recap_says_what_was_recorded_and_nothing_that_was_not(signed_in, first, alice):
+    record(
+        first,
+        meeting_held=True,
+        meeting_held_on=date(2026, 7, 13),
+        summary="They like it.",
+        feedback={"bugs": "Reports are slow", "workflow": "", "suggestions": ""},
+        now=NOW,
+    )
+    draft = written(first, "stage_recap_first", alice)
+    assert (draft.to, gaps_of(draft)) == (["dana@customer.example"], [])
+    for words in ("Monday, July 13", "They like it.", "Errors: Reports are slow", "Wednesday, September 16"):
+        assert words in draft.body
+    assert "What we agreed" not in draft.body and "spoke about" not in draft.body
+    letter = signed_in.get(url(first, "recap-letter"))
+    assert letter["Location"] == reverse(
+        "mail:letter", args=[first.account_id, "stage_recap_first", first.pk]
+    )
+
+
+def test_stage_7_a_recap_of_no_meeting_does_not_leave(first, alice):
+    assert gaps_of(written(first, "stage_recap_first", alice)) == ["held_on", "main_points"]
+
+
+def test_stage_7_the_recap_of_an_account_with_one_meeting_speaks_of_no_other(signed_in, alice):
+    (only,) = make_stages(alice, name="Cedar Practice", service_level="basic", starter_package=True)
+    assert signed_in.get(url(only, "recap-letter"))["Location"].endswith(f"/stage_recap_only/{only.pk}/")
+
+
+def test_chk_5_the_final_recap_tells_what_went_better_and_how_the_goals_stand(first, final, alice):
+    answer(first, {"exploring": "no", "others_active": "yes"}, by=alice, now=NOW)
+    answer(final, {"exploring": "yes", "others_active": "no"}, by=alice, now=NOW)
+    with change(final.account_id, by=alice, via="page", now=NOW):
+        onboarding = Onboarding.objects.get(account=final.account_id)
+        onboarding.set_objectives([{"text": "Pass the audit", "judgement": "partly"}, {"text": "More"}])
+    record(final, meeting_held=True, meeting_held_on=date(2026, 7, 13), summary="Fine.", now=NOW)
+    body = written(final, "stage_recap_final", alice).body
+    assert "- Pass the audit: reached in part" in body and "- More" not in body
+    assert body.count("\n- ") == 2  # one thing that went better, one goal
+
+
+def test_stage_2_the_invitation_has_the_customers_time_and_a_date_for_their_calendar(first, alice):
+    record(first, meeting_scheduled_at=datetime(2026, 7, 22, 14, 0, tzinfo=UTC), now=NOW)
+    draft = written(first, "stage_invitation", alice)
+    assert draft.subject == "Our meeting on Wednesday, July 22, 9:00 AM (Chicago)"
+    assert "survey" not in draft.body.lower() and gaps_of(draft) == []
+    (attached,) = LETTERS["stage_invitation"].attachments(fresh(first))
+    told = attached.content.decode()
+    assert "DTSTART:20260722T140000Z" in told and "DURATION:PT30M" in told
+    assert attached.name == "meeting.ics"
+
+
+def test_stage_2_proposed_times_are_working_days_a_week_ahead_in_the_customers_zone(first, alice):
+    body = written(first, "stage_times", alice).body
+    assert [line for line in body.splitlines() if line.startswith("- ")] == [
+        "- Monday, July 20, 10:00 AM (Chicago)",
+        "- Tuesday, July 21, 2:00 PM (Chicago)",
+        "- Wednesday, July 22, 11:00 AM (Chicago)",
+    ]

@@ -1,0 +1,7 @@
+"""What the pages of an adoption show: the stage with its steps and its gate, the checklist, the check-in."""
+
+from lifecycle.dashboards.stage.checklist import checklist_context, conflict_of
+from lifecycle.dashboards.stage.cockpit import stage_context
+from lifecycle.dashboards.stage.plan import check_in_context, plan_context
+
+__all__ = ["check_in_context", "checklist_context", "conflict_of", "plan_context", "stage_context"]
