@@ -71,7 +71,7 @@ class StageSerializer(RowSerializer):
             *("recap_sent_at", "missing", "closed_at"),
         )
         read_only_fields = ("day", "final", "due_on", "postponements", "closed_at")
-        related = ("account",)
+        related = ("account", "survey")
         fetched = checklists
 
     @classmethod

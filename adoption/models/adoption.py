@@ -302,7 +302,8 @@ class Stage(PlannedAdoptionRow):
     def lacking(self) -> tuple[Missing, ...]:
         """STAGE-10: what is missing before the stage closes, for the gate, the page and the API alike.
 
-        Reads the checklist with its exports, the account and the objectives, where the row does not bring them.
+        Reads the checklist with its exports, the survey, the account and the objectives, where the row does not bring
+        them.
         """
         checklist = getattr(self, "checklist", None)
         checklist = checklist if checklist and checklist.pk else None
@@ -311,7 +312,10 @@ class Stage(PlannedAdoptionRow):
     def _lacking(self, checklist: Any) -> tuple[Missing, ...]:
         facts = self.facts(checklist)
         if facts.meeting_held is not False and self.final:
-            facts = replace(facts, objectives_open=self._objectives_open())
+            survey = getattr(self, "survey", None)
+            facts = replace(
+                facts, objectives_open=self._objectives_open(), survey=survey.facts() if survey else None
+            )
         if facts.meeting_held and facts.checklist_exported and self.takes_smb_checklist:
             facts = replace(facts, export_outdated=checklist.exported_at < self.held_recorded_at)
         return missing(facts)

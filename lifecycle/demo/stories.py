@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Account, Contact, UsageSnapshot, User
 from adoption import pdfs
-from adoption.models import CheckIn, Checklist, Stage
+from adoption.models import CheckIn, Checklist, Stage, Survey
 from lifecycle.change import change_many
 from lifecycle.demo.book import Customer
 from onboarding.models import Onboarding, TrainingSession
@@ -25,6 +25,10 @@ GOALS = (
     "One place for every incident report",
     "No license expires unnoticed",
 )
+ANSWERS = {
+    "scores": {"useful": 5, "easy": 4, "help": 5, "understood": 5, "recommend": 4},
+    "words": {"easy": "Reports take too many clicks."},
+}
 GAP = timedelta(hours=20)  # look-agains this close together are one visit through the door
 SNAPSHOT_DAYS = (84, 63, 42, 28, 14, 2)
 
@@ -219,7 +223,18 @@ class Story:
 
     def book(self, day: int, on: date, hour: int = 11) -> None:
         asked = self.workday(min(on - timedelta(days=10), self.today))
-        self.stage(day, self.at(asked, 13), meeting_scheduled_at=self.at(on, hour), recording_confirmed=True)
+        booked = {"meeting_scheduled_at": self.at(on, hour), "recording_confirmed": True}
+
+        def act(account: Account, now: datetime, today: date) -> None:
+            self._record(account, day, now, today, booked)
+            if survey := self._survey(account, day):
+                survey.mark_sent(now=now)
+
+        self.do(self.at(asked, 13), act)
+
+    @staticmethod
+    def _survey(account: Account, day: int) -> Survey | None:
+        return Survey.objects.filter(stage__account=account, stage__day=day, withdrawn_at=None).first()
 
     def prepare(self, day: int, on: date, share: float = 1.0) -> None:
         self.do(self.at(on, 9, 40), lambda account, now, today: self._answer(account, day, now, share))
@@ -264,6 +279,8 @@ class Story:
             checklist = Checklist.begin(stage)
             digest, name = pdfs.sheet(stage)["hash"], pdfs.file_name(stage, today=today)
             checklist.attach(content_hash=digest, file_name=name, by=self.csm, fillable=False)
+            if survey := self._survey(account, day):
+                survey.answer(ANSWERS, respondent=CONTACTS[self.number % len(CONTACTS)], now=now)
             stage.close(checklist, now=now)
 
         self.do(self.at(on, 16, 30), act)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lifecycle.rules.duties.stages import GAP_CLOSING
+from lifecycle.rules.duties.surveys import lacks_survey
 from lifecycle.rules.facts import StageFacts
 
 
@@ -35,6 +36,7 @@ RETRY = Missing("meeting_held", "STAGE-3", "Another meeting was agreed: record i
 RESCUE = Missing(
     "meeting_held", "STAGE-3", "The account is being rescued: meet, or have the team lead decide anew."
 )
+SURVEY = Missing("survey", "SUR-2", "Send the survey link, or waive the survey with a reason.")
 RECAP = Missing("recap_sent_at", "STAGE-7", "Send the recap, or mark it as sent.")
 PREPARE = Missing("checklist", "STAGE-8", "Fill the checklist, then export its PDF; it attaches itself.")
 EXPORT = Missing("checklist", "STAGE-8", "Export the checklist PDF; it attaches itself.")
@@ -133,7 +135,8 @@ def missing(stage: StageFacts) -> tuple[Missing, ...]:
     """STAGE-10: what is missing, in the order a person would do it; no field is named twice. Never raises.
 
     Until `meeting_held` is false the meeting counts as coming: its outcome (STAGE-3), its answers (STAGE-4 on a
-    first stage, STAGE-5 and STAGE-9 on a final one, STAGE-6 on both), its recap (STAGE-7) and the PDF (STAGE-8).
+    first stage, STAGE-5 and STAGE-9 on a final one, STAGE-6 on both), the survey's link (SUR-2; its answer may come
+    later), its recap (STAGE-7) and the PDF (STAGE-8).
     Without a meeting: the reason, the lead's decision with its note, and the PDF. Feedback, notes and,
     unless engagement is decreasing, expectations may be empty: there may have been none.
     """
@@ -143,8 +146,9 @@ def missing(stage: StageFacts) -> tuple[Missing, ...]:
 
 def _meeting(stage: StageFacts) -> tuple[Missing, ...]:
     answers = (row.what for row in OF_THE_MEETING if row.applies(stage) and not row.there(stage))
+    survey = (SURVEY,) if lacks_survey(stage) else ()
     outcome = () if stage.meeting_held else (MEETING,)
-    return (*outcome, *answers, *(() if stage.recap_sent else (RECAP,)))
+    return (*survey, *outcome, *answers, *(() if stage.recap_sent else (RECAP,)))
 
 
 def _gap(stage: StageFacts) -> tuple[Missing, ...]:

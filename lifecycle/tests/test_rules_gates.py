@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from lifecycle.rules.facts import StageFacts
+from lifecycle.rules.facts import StageFacts, SurveyFacts
 from lifecycle.rules.gates import missing
 from lifecycle.tests.test_rules_facts import stage
 
@@ -201,6 +201,26 @@ def test_stage_9_each_objective_is_judged_before_the_final_stage_closes(open_one
     assert fields(stage(**DECREASING, objectives_open=open_ones)) == left
     assert fields(first(**ENGAGED, objectives_open=open_ones)) == []
     assert rules(stage(**STEADY, objectives_open=open_ones)) <= {"STAGE-9"}
+
+
+SENT = SurveyFacts(9, sent_at=datetime(2026, 4, 10, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("survey", "left"),
+    [
+        (None, []),
+        (SurveyFacts(9), ["survey"]),
+        (SENT, []),
+        (SurveyFacts(9, answered=True), []),
+        (SurveyFacts(9, waived=True), []),
+    ],
+)
+def test_sur_2_a_final_stage_closes_once_the_survey_link_went_out_whether_or_not_it_was_answered(
+    survey: SurveyFacts | None, left: list
+) -> None:
+    assert fields(stage(**STEADY, survey=survey)) == left
+    assert rules(stage(**STEADY, survey=survey)) <= {"SUR-2"}
 
 
 # --- without a meeting

@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 
 import jsonschema
 import pytest
@@ -73,6 +74,7 @@ def test_every_list_and_object_looks_as_the_schema_says(people, api, schema):
         csm=people.alice,
         service_level="premium",
         contracted_users=60,
+        mrr=Decimal("1000.00"),
         products=["learning"],
         traits=["start_up"],
     )
