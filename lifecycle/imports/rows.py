@@ -26,6 +26,7 @@ from lifecycle.rules.policy import LEVELS
 MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"
 SHOWN = 60  # letters of a value that an error repeats
 
 
@@ -63,7 +64,10 @@ def expected(what: str, value: Any, code: str = "invalid") -> Wrong:
 
 
 def plain_text(value: Any, *, longest: int, what: str, blank: bool = False) -> str:
-    """One line of text, trimmed. Wrong for control, bidi, zero-width and unpaired characters, and NUL."""
+    """One line of text, trimmed. Wrong for control, bidi, zero-width and unpaired characters, and NUL.
+
+    The two joiners of Unicode stay where they are spelling: inside a word of another script, or a compound emoji.
+    """
     if not isinstance(value, str):
         raise expected(what, value)
     text = value.strip()
@@ -73,15 +77,21 @@ def plain_text(value: Any, *, longest: int, what: str, blank: bool = False) -> s
         raise Wrong("max_length", f"expected at most {longest} characters, found {len(text)}")
     if not text.isprintable():
         for place, letter in enumerate(text, 1):
-            if unicodedata.category(letter) in REFUSED_CATEGORIES or _is_noncharacter(letter):
+            if _is_refused(letter) and not (letter in JOINERS and _joins(text, place - 1)):
                 raise Wrong(
                     "invalid", f"expected {what}, found the character U+{ord(letter):04X} at place {place}"
                 )
     return text
 
 
-def _is_noncharacter(letter: str) -> bool:
-    return ord(letter) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(letter) <= 0xFDEF
+def _is_refused(letter: str) -> bool:
+    noncharacter = ord(letter) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(letter) <= 0xFDEF
+    return noncharacter or unicodedata.category(letter) in REFUSED_CATEGORIES
+
+
+def _joins(text: str, at: int) -> bool:
+    beside = text[at - 1 : at] + text[at + 1 : at + 2]
+    return len(beside) == 2 and not any(c.isascii() or c.isspace() or _is_refused(c) for c in beside)
 
 
 def _name(value: Any) -> str:

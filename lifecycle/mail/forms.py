@@ -14,6 +14,7 @@ from accounts.models import Contact
 from lifecycle.mail.drafts import LETTERS
 from lifecycle.mail.drafts.letters import LINKS
 from lifecycle.mail.models import Draft, Link, MailTemplate
+from lifecycle.mail.models.letters import LONGEST_LETTER
 
 MOST_ADDRESSES = 20
 
@@ -54,7 +55,7 @@ class LetterForm(Plain):
     cc = Addresses(label="Copy to (optional)", required=False)
     subject = forms.CharField(label="Subject", max_length=200, required=False)
     body = forms.CharField(
-        label="Letter", max_length=20_000, required=False, widget=forms.Textarea(attrs={"rows": 18})
+        label="Letter", max_length=LONGEST_LETTER, required=False, widget=forms.Textarea(attrs={"rows": 18})
     )
 
     def __init__(self, *args: Any, draft: Draft, **kwargs: Any) -> None:
@@ -76,7 +77,9 @@ class TemplateForm(Plain):
     """New words of a letter."""
 
     subject = forms.CharField(label="Subject", max_length=200)
-    body = forms.CharField(label="Letter", max_length=20_000, widget=forms.Textarea(attrs={"rows": 18}))
+    body = forms.CharField(
+        label="Letter", max_length=LONGEST_LETTER, widget=forms.Textarea(attrs={"rows": 18})
+    )
     note = forms.CharField(label="What changed, and why (optional)", max_length=500, required=False)
 
     def clean_body(self) -> str:

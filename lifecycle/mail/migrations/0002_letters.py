@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ("to", models.JSONField(default=list)),
                 ("cc", models.JSONField(default=list)),
                 ("subject", models.CharField(blank=True, max_length=200)),
-                ("body", models.TextField(blank=True, max_length=20000)),
+                ("body", models.TextField(blank=True, max_length=100000)),
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
                 ("version", models.PositiveIntegerField(default=1)),
@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
                 ("key", models.CharField(max_length=40)),
                 ("number", models.PositiveIntegerField()),
                 ("subject", models.CharField(max_length=200)),
-                ("body", models.TextField(max_length=20000)),
+                ("body", models.TextField(max_length=100000)),
                 ("note", models.CharField(blank=True, max_length=500)),
                 ("created_at", models.DateTimeField(editable=False, null=True)),
                 (
