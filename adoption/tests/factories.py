@@ -12,6 +12,15 @@ from lifecycle.change import change
 
 DAY_ZERO = date(2026, 6, 18)
 NOON = datetime(2026, 6, 18, 18, tzinfo=UTC)
+# What a whole meeting brings, at the first stage and at the final one (STAGE-4..6).
+SAID_FIRST = {"engaged": True, "investment": "neutral", "summary": "They like it."}
+SAID_FINAL = {
+    "engagement": "steady",
+    "contacts_unchanged": True,
+    "reference": "no",
+    "investment": "neutral",
+    "summary": "They like it.",
+}
 
 
 def make_stages(csm: User | None = None, **facts: Any) -> list[Stage]:

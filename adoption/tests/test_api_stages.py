@@ -1,13 +1,16 @@
 """Stages, check-ins and milestones over REST: recorded, closed through the gate, completed by hand."""
 
+from datetime import timedelta
+
 import pytest
 
 from accounts.tests.factories import complete_onboarding, make_account
-from adoption.models import CheckIn, Checklist, ChecklistExport, Stage
+from adoption.models import Adoption, CheckIn, Checklist, ChecklistExport, Stage
+from adoption.tests.factories import SAID_FINAL, SAID_FIRST
 from lifecycle.api.tests.calling import NOW
 from lifecycle.change import change
 from lifecycle.events.models import Event
-from lifecycle.milestones.models import Milestone
+from lifecycle.milestones.models import Milestone, Notice
 
 FIELDS = {
     *("id", "adoption", "account", "day", "final", "due_on", "meeting_scheduled_at", "meeting_type"),
@@ -54,6 +57,15 @@ def export(stage, people):
         )
 
 
+def close(stage, people, client):
+    """The stage with everything that applies to it, closed."""
+    url, said = f"/api/v1/stages/{stage.pk}/", SAID_FINAL if stage.final else SAID_FIRST
+    client.patch(url, {"meeting_held": True, "recap_sent_at": "2026-03-02T15:00:00Z", **said})
+    export(stage, people)
+    assert client.post(f"{url}close/").status_code == 200
+    return url
+
+
 def fields_missing(shown):
     return [item["field"] for item in shown["missing"]]
 
@@ -62,7 +74,8 @@ def test_an_empty_stage_shows_everything_missing(alice, url):
     shown = alice.get(url).json()
     assert set(shown) == FIELDS
     assert (shown["meeting_type"], shown["day"], shown["final"]) == ("Adoption - 30D", 30, False)
-    assert fields_missing(shown) == ["meeting_held", "recap_sent_at", "checklist"]
+    asked = ["meeting_held", "engaged", "investment", "summary", "recap_sent_at", "checklist"]
+    assert fields_missing(shown) == asked
     assert set(shown["missing"][0]) == {"field", "rule", "text"}
     assert (shown["gap_decision"], shown["engagement"], shown["engaged"]) == (None, None, None)
     assert shown["feedback"] == {"bugs": "", "workflow": "", "suggestions": ""}
@@ -73,7 +86,8 @@ def test_stage_10_a_stage_closes_when_all_is_there_and_not_before(people, alice,
     assert (refused.status_code, refused["Content-Type"]) == (409, "application/problem+json")
     assert refused.json()["missing"] == alice.get(url).json()["missing"]
     alice.patch(url, {"meeting_held": True, "meeting_held_on": "2026-03-01"})
-    alice.patch(url, {"recap_sent_at": "2026-03-01T18:00:00Z"})
+    assert alice.post(f"{url}close/").status_code == 409
+    alice.patch(url, {**SAID_FIRST, "recap_sent_at": "2026-03-01T18:00:00Z"})
     assert fields_missing(alice.post(f"{url}close/").json()) == ["checklist"]
     export(stage, people)
     tried = alice.post(f"{url}close/?dry_run=true")
@@ -90,12 +104,122 @@ def test_stage_10_a_stage_closes_when_all_is_there_and_not_before(people, alice,
     assert (late.status_code, late.json()["code"]) == (409, "closed")
 
 
+# --- opened again
+
+
+def test_stage_10_a_lead_opens_a_closed_stage_again_and_its_duties_return(people, alice, lead, account):
+    final = Stage.objects.get(account=account, final=True)
+    url = close(final, people, alice)
+    assert not Milestone.objects.filter(status="open", source_type="stage", source_id=final.pk).exists()
+    shown = lead.post(f"{url}reopen/", {"reason": " The admin called back. "})
+    assert (shown.status_code, shown.json()["closed_at"], shown.json()["missing"]) == (200, None, [])
+    adoption = alice.get(f"/api/v1/adoptions/{final.adoption_id}/").json()
+    assert adoption["completed_on"] is None
+    assert alice.get(f"/api/v1/accounts/{account.pk}/").json()["phase"] == "adoption"
+    rows = Milestone.objects.filter(status="open", source_type="stage", source_id=final.pk)
+    assert set(rows.values_list("kind", flat=True)) == {"stage", "close_stage"}
+    event = Event.objects.filter(type="stage.updated").latest("pk")
+    assert (event.actor, event.changed["reopen_reason"]) == (people.lead, ["", "The admin called back."])
+    (told,) = Notice.objects.filter(text__contains="opened again")
+    assert (told.recipient, told.text.endswith(": The admin called back.")) == (people.alice, True)
+    alice.patch(url, {"summary": ""})
+    assert fields_missing(alice.post(f"{url}close/").json()) == ["summary"]  # the gate is asked anew
+    alice.patch(url, {"summary": "They like it better."})
+    assert alice.post(f"{url}close/").status_code == 200
+    assert Adoption.objects.get().completed_on is not None
+
+
+def test_stage_10_opening_again_is_a_leads_and_needs_a_reason(people, api, alice, lead, stage):
+    url = close(stage, people, alice)
+    assert alice.post(f"{url}reopen/", {"reason": "Mine."}).status_code == 403
+    assert api(people.charlie).post(f"{url}reopen/", {"reason": "Not mine."}).status_code == 404
+    for body, code in (
+        ({}, "required"), ({"reason": ""}, "blank"), ({"reason": "  "}, "required"), ({"reason": None}, "null"),
+        ({"reason": "x" * 2001}, "max_length"), ({"reason": "x", "notes": "y"}, "unknown"),
+    ):  # fmt: skip
+        answer = lead.post(f"{url}reopen/", body)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, code), body
+    assert Stage.objects.get(pk=stage.pk).closed_at is not None
+
+
+@pytest.mark.parametrize("who", ["lead", "ops"])
+def test_stage_10_leads_and_cs_ops_may_open_a_stage_again_and_twice_is_once(people, api, alice, stage, who):
+    url = close(stage, people, alice)
+    client = api(getattr(people, who))
+    tried = client.post(f"{url}reopen/?dry_run=true", {"reason": "More to say."})
+    assert ("add", "close_stage") in {(move["action"], move["kind"]) for move in tried.json()["plan"]}
+    assert Stage.objects.get(pk=stage.pk).closed_at is not None
+    assert client.post(f"{url}reopen/", {"reason": "More to say."}).status_code == 200
+    events = Event.objects.count()
+    assert client.post(f"{url}reopen/", {"reason": "Once more."}).status_code == 200
+    assert Event.objects.count() == events
+
+
+def test_stage_3_a_meeting_recorded_after_the_stage_was_closed_is_refused_in_words(people, alice, stage):
+    url = close(stage, people, alice)
+    for body in ({"meeting_held_on": "2026-03-02"}, {"meeting_scheduled_at": "2026-03-20T15:00:00Z"}):
+        late = alice.patch(url, body)
+        assert (late.status_code, late.json()["code"]) == (409, "closed")
+        assert "A team lead can open it again." in late.json()["detail"]
+
+
+# --- what the final stage asks
+
+
+def test_stage_9_the_final_stage_waits_for_each_objective_to_be_judged(people, alice, account):
+    final = Stage.objects.get(account=account, final=True)
+    url, onboarding = f"/api/v1/stages/{final.pk}/", f"/api/v1/onboardings/{final.adoption.onboarding_id}/"
+    goals = alice.patch(onboarding, {"objectives": [{"text": "Faster"}, {"text": "Calmer"}]}).json()[
+        "objectives"
+    ]
+    alice.patch(url, {"meeting_held": True, "recap_sent_at": "2026-03-02T15:00:00Z", **SAID_FINAL})
+    export(final, people)
+    for goal in goals:
+        assert fields_missing(alice.get(url).json()) == ["objectives"]
+        assert alice.post(f"{url}close/").status_code == 409
+        goal["judgement"] = "partly"
+        assert alice.patch(onboarding, {"objectives": goals}).status_code == 200
+    assert alice.post(f"{url}close/").status_code == 200
+
+
+@pytest.mark.parametrize(("starter", "asked"), [(True, ["checklist"]), (False, [])])
+def test_stage_8_an_smb_exports_its_checklist_after_the_meeting(people, api, starter, asked, later):
+    account = complete_onboarding(
+        make_account(csm=people.alice, starter_package=starter, products=["learning"]), on=NOW.date()
+    )
+    stage = Stage.objects.get(account=account)
+    url = f"/api/v1/stages/{stage.pk}/"
+    export(stage, people)
+    with later(days=1):
+        alice = api(people.alice)
+        alice.patch(url, {"meeting_held": True, "recap_sent_at": "2026-03-03T15:00:00Z", **SAID_FINAL})
+        assert fields_missing(alice.get(url).json()) == asked
+        with change(account, by=people.alice, via="page", now=NOW + timedelta(days=1, hours=1)):
+            sheet = Checklist.objects.get(stage=stage)
+            sheet.attach(content_hash="1" * 64, file_name="x.pdf", by=people.alice, fillable=False)
+        assert fields_missing(alice.get(url).json()) == []
+        assert alice.post(f"{url}close/").status_code == 200
+
+
+def test_stage_6_feedback_sent_by_a_client_replaces_what_was_typed_on_the_checklist(
+    people, alice, stage, url
+):
+    with change(stage.account_id, by=people.alice, via="page", now=NOW):
+        sheet = Checklist.begin(Stage.objects.select_related("account").get(pk=stage.pk))
+        sheet.answer("bugs", value="Two.", comment="", by=people.alice, now=NOW)
+    assert alice.get(url).json()["feedback"]["bugs"] == "Two."
+    alice.patch(url, {"feedback": {"bugs": "Three."}})
+    answer = sheet.answers.get(item="bugs")
+    assert (answer.value, answer.version) == ("Three.", 2)
+    assert alice.patch(url, {"feedback": {"bugs": "x" * 5001}}).status_code == 400
+
+
+# --- to the end
+
+
 def test_closing_the_final_stage_completes_the_adoption(people, alice, account):
     final = Stage.objects.get(account=account, final=True)
-    url = f"/api/v1/stages/{final.pk}/"
-    alice.patch(url, {"meeting_held": True, "recap_sent_at": "2026-03-02T15:00:00Z"})
-    export(final, people)
-    assert alice.post(f"{url}close/").status_code == 200
+    close(final, people, alice)
     adoption = alice.get(f"/api/v1/adoptions/{final.adoption_id}/").json()
     assert adoption["completed_on"] == "2026-03-02"
     assert alice.get(f"/api/v1/accounts/{account.pk}/").json()["phase"] == "adopted"
@@ -168,9 +292,12 @@ def test_feedback_is_merged_word_by_word(alice, url):
     assert refused["errors"][0]["pointer"] == "/feedback/color"
 
 
-def test_moving_a_booked_meeting_counts_as_a_postponement(alice, url):
+def test_stage_2_moving_a_booked_meeting_counts_as_a_postponement(alice, url):
     alice.patch(url, {"meeting_scheduled_at": "2026-03-20T15:00:00Z"})
+    assert alice.patch(url, {"meeting_scheduled_at": "2026-03-20T15:00:00Z"}).json()["postponements"] == 0
     assert alice.patch(url, {"meeting_scheduled_at": "2026-03-27T15:00:00Z"}).json()["postponements"] == 1
+    assert alice.patch(url, {"meeting_scheduled_at": None}).json()["postponements"] == 2
+    assert alice.patch(url, {"meeting_scheduled_at": "2026-03-28T15:00:00Z"}).json()["postponements"] == 2
 
 
 def test_a_stage_that_no_longer_belongs_is_not_there(alice, account, url):

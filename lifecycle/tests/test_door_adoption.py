@@ -1,17 +1,22 @@
 """CAD-1, CAD-6, CAD-7 through the door: the adoption follows its day 0 and its service level."""
 
-from datetime import UTC, date, datetime
+from contextlib import nullcontext
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account, User
+from accounts.models import Account, UsageSnapshot, User
 from accounts.tests.factories import make_account, make_accounts, make_csm, make_lead, make_team
 from adoption.models import Adoption, Checklist, Stage
+from adoption.tests.factories import SAID_FINAL
 from lifecycle.change import change
 from lifecycle.events.models import Event
 from lifecycle.milestones.models import Milestone, Notice
+from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.refused import GateClosed, Refused
 from onboarding.models import Onboarding
 
@@ -38,7 +43,8 @@ def on_stage(account, day, *, at=NOW, **values):
 
 
 def close_final(account, held):
-    on_stage(account, 60, at=held, meeting_held=True, meeting_held_on=held.date(), recap_sent_at=held)
+    said = {"meeting_held": True, "meeting_held_on": held.date(), "recap_sent_at": held, **SAID_FINAL}
+    on_stage(account, 60, at=held, **said)
     with change(account, by=account.csm, via="page", now=held):
         stage = Stage.objects.get(account=account)
         checklist = Checklist.begin(stage)
@@ -197,7 +203,8 @@ def test_stage_10_the_gate_names_what_is_missing_and_then_opens(basic):
     complete(basic, date(2026, 1, 30))
     with pytest.raises(GateClosed) as closed, change(basic, by=basic.csm, via="page", now=NOW):
         Stage.objects.get().close(None, now=NOW)
-    assert [lack.field for lack in closed.value.missing] == ["meeting_held", "recap_sent_at", "checklist"]
+    asked = ["meeting_held", "engagement", "investment", "summary", "recap_sent_at", "checklist"]
+    assert [lack.field for lack in closed.value.missing] == asked
     held = at((3, 30))
     close_final(basic, held)
     assert Adoption.objects.get().completed_on == held.date()
@@ -205,6 +212,102 @@ def test_stage_10_the_gate_names_what_is_missing_and_then_opens(basic):
     assert not Milestone.objects.open().filter(account=basic).exists()
     with pytest.raises(Refused, match="closed"):
         on_stage(basic, 60, at=held, notes="Too late")
+
+
+def test_cad_7_an_adoption_opened_again_follows_the_level_at_once_and_settles(basic):
+    complete(basic, date(2026, 1, 30))
+    close_final(basic, at((3, 30)))
+    relevel(basic, "premium", at=at((3, 31)))
+    assert dates(basic) == {}  # completed, it is not planned anew
+    lead = basic.csm.team.lead
+    with change(basic, by=lead, via="page", now=at((4, 1))):
+        Stage.objects.select_related("account").get().reopen("More to say.", by=lead)
+    expected = {
+        ("stage", 60): "2026-03-31",  # started, so it stays
+        ("check_in", 75): "2026-04-15",
+        ("stage", 90): "2026-04-30",
+        ("check_in", 150): "2026-06-29",
+    }
+    assert dates(basic) == expected
+    with change(basic, by=None, via="task", now=at((4, 1))) as work:
+        pass
+    assert (work.moves, dates(basic)) == ([], expected)
+
+
+def test_cad_7_a_stage_of_both_levels_becomes_the_final_one(premium):
+    cadence = {"basic": {"stage_days": [30]}, "premium": {"stage_days": [30, 90], "check_in_days": []}}
+    with change(None, by=None, via="admin", now=NOW):
+        PolicyVersion.objects.create(number=2, body={"cadence": cadence}, note="x", effective_on=NOW.date())
+    complete(premium, date(2026, 1, 30))
+    relevel(premium, "basic")
+    assert list(Stage.objects.filter(cancelled_at=None).values_list("day", "final")) == [(30, True)]
+    relevel(premium, "premium")
+    rows = Stage.objects.filter(cancelled_at=None).order_by("day")
+    assert list(rows.values_list("day", "final")) == [(30, False), (90, True)]
+
+
+def test_cad_6_the_diff_shown_before_saving_is_what_saving_does(premium):
+    complete(premium, date(2026, 1, 30))
+    on_stage(premium, 30, at=at((2, 20)), notes="Booked by phone.")
+    changes = Adoption.objects.get().foresee(
+        day_zero=date(2026, 1, 28), service_level="basic", today=date(2026, 4, 10)
+    )
+    told = {(c.type, c.day): (c.action, c.due_on and str(c.due_on)) for c in changes}
+    assert told == {
+        ("stage", 30): ("moved", "2026-02-27"),
+        ("stage", 60): ("added", "2026-04-10"),
+        ("check_in", 75): ("cancelled", None),
+        ("stage", 90): ("cancelled", None),
+        ("check_in", 150): ("cancelled", None),
+    }
+    complete(premium, date(2026, 1, 28), at=at((4, 10)))
+    relevel(premium, "basic", at=at((4, 10)))
+    assert dates(premium) == {key: due for key, (_, due) in told.items() if due}
+    with pytest.raises(Refused, match="has been started"):
+        Adoption.objects.get().foresee(day_zero=None, service_level="basic", today=date(2026, 4, 10))
+
+
+@pytest.mark.parametrize(("days", "short"), [(6, True), (7, False)])
+def test_stage_2_a_meeting_booked_fewer_than_seven_days_ahead_is_marked(premium, days, short):
+    complete(premium, date(2026, 1, 30))
+    new_york = ZoneInfo("America/New_York")
+    late = datetime(2026, 2, 13, 1, tzinfo=UTC)  # the evening of the 12th in New York
+    with change(premium, by=premium.csm, via="page", now=late):
+        stage = Stage.objects.select_related("account").get(day=30)
+        stage.book(late + timedelta(days=days, hours=-1), now=late, today=date(2026, 2, 12))
+    assert Stage.objects.get(day=30).short_notice(new_york, days=7) is short
+    on_stage(premium, 30, meeting_scheduled_at=None)
+    assert not Stage.objects.get(day=30).short_notice(new_york, days=7)
+
+
+def test_stage_3_only_a_lead_decides_about_the_gap_and_a_retry_may_bring_its_date(premium):
+    complete(premium, date(2026, 1, 30))
+    on_stage(premium, 30, at=at((2, 27)), meeting_held=False, no_meeting_reason="Nobody came.")
+    lead, now = premium.csm.team.lead, at((2, 27), 16)
+    for person, fine in ((premium.csm, False), (lead, True)):
+        refused = nullcontext() if fine else pytest.raises(PermissionDenied)
+        with refused, change(premium, by=person, via="page", now=now):
+            stage = Stage.objects.select_related("account").get(day=30)
+            stage.decide_gap("retry", by=person, now=now, today=now.date(), note="Once more.", at=at((3, 10)))
+    stage = Stage.objects.get(day=30)
+    assert (stage.meeting_held, stage.meeting_scheduled_at, stage.notes) == (None, at((3, 10)), "Once more.")
+    assert not Milestone.objects.open().filter(kind="book_meeting", day=30).exists()
+
+
+def test_stage_1_the_app_fills_in_what_it_knows_before_the_meeting(premium):
+    complete(premium, date(2026, 1, 30))
+    with change(premium, by=None, via="import", now=NOW) as work:
+        for day, pending in ((20, 3), (27, 5)):
+            taken = date(2026, 1, day)
+            UsageSnapshot.objects.create(
+                account=work.account, taken_on=taken, active_users=10, pending_actions=pending
+            )
+    known = Stage.objects.select_related("account").get(day=30).prefill()
+    assert (known.taken_on, dict(known.answers)) == (
+        date(2026, 1, 27),
+        {"active_users": "10", "users_in_contract": "yes"},
+    )
+    assert [flag.figure for flag in known.flags] == ["pending_actions"]
 
 
 def test_archiving_cancels_and_restoring_brings_back(premium):

@@ -66,10 +66,18 @@ BOOKED = stage(
     {"meeting_scheduled_at": "2026-06-17T10:00"},
     {"meeting_scheduled_at": "2026-06-17T10:00:00-04:00"},
 )
+SAID = {
+    "engagement": "decreasing",
+    "root_causes": ["bugs"],
+    "cause_side": "ours",
+    "expectations": "Fixed by June.",
+    "investment": "neutral",
+    "summary": "They like it.",
+}
 HELD = stage(
     "hold",
-    {"meeting_held_on": "2026-06-16", "reference": "not_asked"},
-    {"meeting_held": True, "meeting_held_on": "2026-06-16"},
+    {"meeting_held_on": "2026-06-16", "reference": "not_asked", **SAID},
+    {"meeting_held": True, "meeting_held_on": "2026-06-16", **SAID},
 )
 MISSED = stage("missed", {"why": "No-show"}, {"meeting_held": False, "no_meeting_reason": "No-show"})
 MISSED_SOMEHOW = {"api": stage("missed", {}, {"meeting_held": False})["api"]}

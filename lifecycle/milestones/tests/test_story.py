@@ -17,6 +17,7 @@ from django.core.management import call_command
 from accounts.models import Account, User
 from accounts.tests.factories import complete_onboarding, make_account, make_csm, make_lead, make_team
 from adoption.models import CheckIn, Checklist, Stage
+from adoption.tests.factories import SAID_FINAL, SAID_FIRST
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.mail.models import Message
@@ -144,7 +145,7 @@ def test_mil_3_mil_4_what_a_premium_and_a_basic_account_send_in_160_days_of_work
             # Northwind, day 30 (Sunday, March 1): everything in time, closed on the Monday after.
             "02-10 10:00": lambda: record(north, 30, meeting_scheduled_at=chicago("02-26 15:00")),
             "02-24 10:00": lambda: cast.mark_ready(north, 30),
-            "02-26 16:00": lambda: record(north, 30, meeting_held=True),
+            "02-26 16:00": lambda: record(north, 30, meeting_held=True, **SAID_FIRST),
             "02-26 16:30": lambda: record(north, 30, recap_sent_at=clock.now()),
             "03-02 10:00": lambda: cast.export_and_close(north, 30),
             # Harbor Care, day 60 (March 31): booked at once, the admin does not come, the lead waives it.
@@ -161,7 +162,7 @@ def test_mil_3_mil_4_what_a_premium_and_a_basic_account_send_in_160_days_of_work
             # Northwind, day 90 (April 30): booked and prepared late, closed six days after.
             "04-23 17:00": lambda: record(north, 90, meeting_scheduled_at=chicago("04-30 10:00")),
             "04-29 11:00": lambda: cast.mark_ready(north, 90),
-            "04-30 14:00": lambda: record(north, 90, meeting_held=True),
+            "04-30 14:00": lambda: record(north, 90, meeting_held=True, **SAID_FINAL),
             "04-30 15:00": lambda: record(north, 90, recap_sent_at=clock.now()),
             "05-06 10:00": lambda: cast.export_and_close(north, 90),
             # Northwind, day 150 (June 29): the lead is eight days late.
