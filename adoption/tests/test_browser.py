@@ -3,11 +3,23 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
-from accounts.tests.factories import make_account, make_contact, make_csm, make_lead, make_team
+from accounts.models import Opportunity, UsageSnapshot
+from accounts.tests.factories import (
+    make_account,
+    make_activity,
+    make_contact,
+    make_csm,
+    make_lead,
+    make_team,
+)
 from adoption.models import Answer
 from adoption.tests.factories import answer, fresh, make_stages, record
 from lifecycle import clock
+from lifecycle.change import change
+from onboarding.models import Onboarding
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -78,14 +90,91 @@ def test_answers_save_themselves_and_two_people_see_both(
     assert Answer.objects.get(item="exploring", checklist__stage=final).value == "na"
 
 
+def broken_rules(page):
+    """What axe finds against WCAG 2.2 AA."""
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
+    found = Axe().run(page, options=rules).response["violations"]
+    return [
+        (rule["id"], [node["html"] for node in rule["nodes"]])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("name", ["adoption-stage", "adoption-stage-missed", "adoption-plan"])
+def test_the_cockpit_reads_in_light_dark_and_on_a_phone(
+    live_server, page, sign_in, imani, final, screenshot, complaints, name
+):
+    who, where = imani, f"/accounts/{final.account_id}/adoption/90/"
+    if name == "adoption-stage":
+        fill_the_cockpit(final, imani)
+    elif name == "adoption-stage-missed":
+        record(final, meeting_held=False, no_meeting_reason="No-show: nobody came.")
+        who = imani.team.lead
+    else:
+        where = f"/accounts/{final.account_id}/adoption/plan/"
+    sign_in(page, who)
+    page.goto(live_server.url + where)
+    if name == "adoption-plan":
+        page.get_by_label("Basic").check()
+        page.get_by_role("button", name="See what it moves").click()
+        page.get_by_text("What saving this does").wait_for()
+    screenshot(page, name)
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", theme)
+        assert broken_rules(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    screenshot(page, f"{name}-390")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert broken_rules(page) == []
+    assert complaints == []
+
+
+def fill_the_cockpit(stage, imani):
+    record(
+        stage,
+        meeting_held=True,
+        meeting_held_on=clock.now().date() - timedelta(days=1),
+        engagement="decreasing",
+        root_causes=["bugs", "staff_reduced"],
+        cause_side="both",
+        summary="Two sites closed; reports are slow.",
+        now=clock.now(),
+    )
+    answer(stage, {"bugs": "Reports take a minute", "ideas": "A weekly summary"}, by=imani, now=clock.now())
+    with change(stage.account_id, by=imani, via="page", now=clock.now()) as work:
+        today = imani.today(clock.now())
+        Onboarding.objects.get(account=work.account).set_objectives(
+            [{"text": "Pass the survey in May", "judgement": "met"}, {"text": "Train all 44 people"}]
+        )
+        UsageSnapshot.objects.create(
+            account=work.account, taken_on=today, active_users=47, employees=52, non_admin_active_users=12
+        )
+        row = Opportunity(account=work.account)
+        row.record({"kind": "added_users", "state": "demo"}, by=imani, now=clock.now(), today=today)
+    make_activity(stage.account, "Reports take a minute to open", kind="bug", by=imani)
+
+
+def test_a_branch_opens_with_the_answer_it_belongs_to(live_server, page, sign_in, imani, final, complaints):
+    sign_in(page, imani)
+    page.goto(f"{live_server.url}/accounts/{final.account_id}/adoption/90/")
+    causes = page.get_by_text("Why it is falling")
+    assert not causes.is_visible()
+    page.get_by_label("Falling", exact=True).check()
+    assert causes.is_visible()
+    page.get_by_label("Growing", exact=True).check()
+    assert not causes.is_visible()
+    page.locator("#close").get_by_role("link", name="Say how interested they are in more").click()
+    assert page.url.endswith("#div_id_investment")
+    expect(page.locator("#div_id_investment")).to_be_in_viewport()
+    assert complaints == []
+
+
 def test_a_step_is_saved_in_place_and_what_is_wrong_is_said_there(
     live_server, page, sign_in, imani, final, screenshot, complaints
 ):
     sign_in(page, imani)
     page.goto(f"{live_server.url}/accounts/{final.account_id}/adoption/90/")
-    screenshot(page, "adoption-stage")
-    assert complaints == []
-    page.reload()
     tomorrow = imani.today(clock.now()) + timedelta(days=1)
     page.locator("[name=meeting_held_on]").fill(str(tomorrow))
     page.get_by_role("button", name="Save the outcome").click()
