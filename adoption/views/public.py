@@ -12,10 +12,10 @@ from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods
 
+from adoption.forms.survey import AnswersForm
 from adoption.models import Survey
 from adoption.views.surveys import answer
 from lifecycle import clock
-from lifecycle.dashboards.survey_forms import AnswersForm
 from lifecycle.rules.refused import Refused
 
 # Guesses are counted by where they come from, true links each for itself: whoever guesses shuts nobody else out.

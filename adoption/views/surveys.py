@@ -14,12 +14,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
+from adoption.forms.survey import AnswersForm, LinksForm, WaiveForm
 from adoption.models import Survey
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards.access import back, signed_in, visible, workable
 from lifecycle.dashboards.survey import survey_panel
-from lifecycle.dashboards.survey_forms import AnswersForm, LinksForm, WaiveForm
 from lifecycle.rules.refused import Refused
 
 Verb = Callable[[Survey, User, datetime], None]
@@ -81,7 +81,7 @@ def waive(request: HttpRequest, account: int, survey: int) -> HttpResponse:
     """SUR-4: do without an answer, with a reason."""
     now = clock.now()
     row = workable(_surveys(account).filter(pk=survey), request.user, now=now)
-    form = WaiveForm(request.POST)
+    form = WaiveForm(request.POST, auto_id="id_survey_%s")
     if not form.is_valid():
         return _page(request, row, now=now, status=422, waive_form=form)
     reason = form.cleaned_data["reason"]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from copy import copy
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.urls import reverse
 
 from accounts.models import User
+from adoption.forms.survey import LinksForm, WaiveForm
 from adoption.models import Stage, Survey
 from adoption.models.survey import OPEN_QUESTION, QUESTIONS, SCORES
 from lifecycle.dashboards.access import may_work
-from lifecycle.dashboards.survey_forms import LinksForm, WaiveForm
 from lifecycle.dashboards.templatetags.waymark import day_words
 from lifecycle.mail.drafts import LETTERS
+from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.duties.surveys import reminded_from
 from lifecycle.rules.policy import Policy
@@ -51,18 +52,25 @@ def survey_panel(
         "link": survey.address(form_of_all=form_of_all),
         "is_own_page": not (survey.external_url or form_of_all),
         "reminder": _reminder(survey, stage, user, policy, today=today),
-        "from_mrr": policy.survey.from_mrr,
+        "opens": _opens(survey, stage, policy, today=today),
         "answers": _answers(survey, policy),
         "open": survey.answers.get("open", ""),
         "open_question": OPEN_QUESTION,
         "letters": _letters(survey),
+        "reviews": _reviews(survey, user, today=today),
         "links_form": LinksForm(instance=copy(survey)),
-        "waive_form": WaiveForm(),
+        "waive_form": WaiveForm(auto_id="id_survey_%s"),
         "back": back or reverse("adoption:survey", args=[stage.account_id]),
         "zone": user.zone,
         "today": today,
         **more,
     }
+
+
+def _opens(survey: Survey, stage: Stage, policy: Policy, *, today: date) -> str:
+    """The day from which the link is to be sent, in words, while that lies ahead and it has not gone out."""
+    on = stage.due_on - timedelta(days=policy.duties.booking_opens_days)
+    return day_words(on, today) if on > today and survey.sent_at is None else ""
 
 
 def _reminder(survey: Survey, stage: Stage, user: User, policy: Policy, *, today: date) -> str:
@@ -91,6 +99,12 @@ def _answers(survey: Survey, policy: Policy) -> list[dict[str, Any]]:
         for name, question in QUESTIONS.items()
         if name in scores or name in words
     ]
+
+
+def _reviews(survey: Survey, user: User, *, today: date) -> list[Milestone]:
+    """What a low answer asks of the lead, for those who may say that they looked at it."""
+    rows = Milestone.objects.worked_by(user, today=today).open().select_related("owner")
+    return list(rows.filter(account=survey.account_id, source_type="survey", source_id=survey.pk))
 
 
 def _letters(survey: Survey) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ LINKS = {
     "policy_manuals_link": "Policy manuals",
     "overview_videos_link": "Overview videos",
     "forum_link": "Open Forum meeting",
+    "survey_form_link": "Survey form elsewhere, in place of our page",
     "support_email": "Customer Support, email",
     "support_phone": "Customer Support, phone",
     "support_hours": "Customer Support, hours",
