@@ -94,22 +94,29 @@ def _page(
 ) -> HttpResponse:
     wanted = drafts.letter_of(draft)
     kept = Draft.objects.open().filter(kind=draft.kind, source_id=draft.source_id).first()
+    overtaken = getattr(form, "overtaken", False)
+    # What saves itself keeps the version it was typed on: only a person decides to write over somebody else's.
+    typed_on = number(request.POST.get("seen", "")) or 0 if overtaken and request.htmx else None
     said = form.data if form.is_bound else {"subject": draft.subject, "body": draft.body}
-    parts = [_with_gaps(said.get(name, ""), wanted.known) for name in ("subject", "body")]
-    context = {
+    context = _preview(wanted, row, said) | {
         "letter": wanted,
         "account": draft.account,
         "draft": draft,
         "form": form,
         "works": works,
-        "subject": parts[0],
-        "body": parts[1],
-        "plain": said.get("body", ""),
-        "seen": kept.version if kept else 0,
-        "theirs": kept if getattr(form, "overtaken", False) else None,
+        "seen": typed_on if typed_on is not None else kept.version if kept else 0,
+        "theirs": kept if overtaken else None,
         "back": wanted.back(row),
     }
     return render(request, "mail/letter_page.html", context, status=status)
+
+
+def _preview(wanted: drafts.Letter, row: Any, said: Any) -> dict[str, Any]:
+    body = wanted.finish(said.get("body", "").replace("\r\n", "\n"), row)
+    return {
+        "subject": _with_gaps(said.get("subject", ""), wanted.known),
+        "body": _with_gaps(body, wanted.known),
+    }
 
 
 def _with_gaps(text: str, known: dict[str, str]) -> list[tuple[str, str]]:

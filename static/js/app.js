@@ -53,6 +53,29 @@
     else say("Not saved: see what is marked.");
   });
 
+  // A letter as a mail program takes it: paragraphs, line breaks, links.
+  function formatted(text) {
+    const whole = document.createElement("div");
+    for (const part of text.split(/\n{2,}/)) {
+      const paragraph = whole.appendChild(document.createElement("p"));
+      part.split(/(\n|https?:\/\/\S+)/).forEach((bit) => {
+        const link = bit.startsWith("http");
+        const piece = bit === "\n" ? "br" : link ? "a" : "";
+        const node = piece ? document.createElement(piece) : document.createTextNode(bit);
+        if (link) node.href = node.textContent = bit;
+        paragraph.append(node);
+      });
+    }
+    return whole.innerHTML;
+  }
+
+  function copy(text, isLetter) {
+    if (!isLetter || !window.ClipboardItem) return navigator.clipboard.writeText(text);
+    const as = (type, words) => new Blob([words], { type });
+    const both = { "text/plain": as("text/plain", text), "text/html": as("text/html", formatted(text)) };
+    return navigator.clipboard.write([new ClipboardItem(both)]);
+  }
+
   // Copy what a field or a text holds, and say so.
   const reveal = (part) => part.querySelectorAll("[data-copies]").forEach((button) => {
     button.hidden = false;
@@ -64,9 +87,11 @@
     const button = event.target.closest("[data-copies]");
     if (!button) return;
     const source = document.getElementById(button.dataset.copies), words = button.textContent;
+    const next = button.dataset.then && document.getElementById(button.dataset.then);
     try {
-      await navigator.clipboard.writeText("value" in source ? source.value : source.textContent);
+      await copy("value" in source ? source.value : source.textContent, "letter" in button.dataset);
       button.textContent = "Copied";
+      if (next) next.hidden = false;
     } catch {
       if ("value" in source) source.select(); else window.getSelection().selectAllChildren(source);
       button.textContent = "Selected: copy it by keyboard";

@@ -162,7 +162,23 @@ def test_two_people_who_write_one_letter_see_both_versions(client, account, alic
     page = answer.content.decode()
     assert "Mine" in page and "Theirs" in page
     assert Draft.objects.get().body == "Mine"
-    assert 'name="seen" value="0"' not in page
+    assert 'id="seen" value="0"' not in page
+
+
+def test_a_letter_that_saves_itself_never_writes_over_somebody_elses_words(client, account, alice, links):
+    client.force_login(alice)
+    draft, by_itself = recap(account, alice), {"HTTP_HX_REQUEST": "true"}
+    typed = {"to": "dana@example.com", "subject": draft.subject, "save": "1"}
+    assert client.post(url(account), typed | {"body": "Mine", "seen": 0}, **by_itself).status_code == 302
+    for seen in (0, 1):  # what was kept a moment ago may be kept again
+        assert client.post(url(account), typed | {"body": "Mine", "seen": seen}).status_code == 302
+    assert Draft.objects.get().body == "Mine"
+    for _ in range(2):
+        answer = client.post(url(account), typed | {"body": "Late", "seen": 0}, **by_itself)
+        assert answer.status_code == 409
+        assert 'id="seen" value="0"' in answer.content.decode()
+        assert "Somebody else changed this letter" in answer.content.decode().partition('id="preview"')[2]
+    assert Draft.objects.get().body == "Mine"
 
 
 @pytest.mark.parametrize("to", ["dana", "dana@example.com, x y@", "a@example.com\nBcc: b"])
