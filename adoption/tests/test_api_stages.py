@@ -306,6 +306,66 @@ def test_a_stage_that_no_longer_belongs_is_not_there(alice, account, url):
     assert [s["day"] for s in alice.get("/api/v1/stages/").json()["results"]] == [60]
 
 
+@pytest.mark.parametrize(("level", "types"), [("premium", ["30D", "90D"]), ("basic", ["60D"])])
+def test_stage_2_the_meeting_type_is_named_after_the_stages_day(people, alice, level, types):
+    account = complete_onboarding(make_account(csm=people.alice, service_level=level), on=NOW.date())
+    rows = alice.get(f"/api/v1/stages/?account={account.pk}&ordering=due_on").json()["results"]
+    assert [row["meeting_type"] for row in rows] == [f"Adoption - {name}" for name in types]
+
+
+# --- adoptions
+
+
+def test_cad_1_an_adoption_shows_its_plan_and_is_written_elsewhere(alice, account):
+    (shown,) = alice.get("/api/v1/adoptions/").json()["results"]
+    assert set(shown) == {
+        *("id", "account", "onboarding", "day_zero", "service_level", "policy", "completed_on"),
+        *("stages", "check_ins"),
+    }
+    assert [(row["day"], row["due_on"]) for row in shown["stages"]] == [
+        (30, "2026-04-01"),
+        (90, "2026-05-31"),
+    ]
+    assert [row["day"] for row in shown["check_ins"]] == [75, 150]
+    assert shown["stages"][0] == alice.get(f"/api/v1/stages/{shown['stages'][0]['id']}/").json()
+    url = f"/api/v1/adoptions/{shown['id']}/"
+    assert {alice.patch(url, {}).status_code, alice.delete(url).status_code} == {405}
+    assert alice.post("/api/v1/adoptions/", {}).status_code == 405
+
+
+def plan_of(answer):
+    """What a dry run would do to stages and check-ins."""
+    assert answer.status_code == 200, answer.content
+    told = {(move["kind"], move["day"]): move["action"] for move in answer.json()["plan"]}
+    return {key: action for key, action in told.items() if key[0] in ("stage", "check_in")}
+
+
+def test_cad_7_a_dry_run_of_another_level_tells_what_it_would_do(alice, account):
+    url = f"/api/v1/accounts/{account.pk}/"
+    assert plan_of(alice.patch(f"{url}?dry_run=true", {"service_level": "basic"})) == {
+        ("stage", 30): "cancel",
+        ("stage", 60): "add",
+        ("stage", 90): "cancel",
+        ("check_in", 75): "cancel",
+        ("check_in", 150): "cancel",
+    }
+    assert [s["day"] for s in alice.get("/api/v1/stages/?ordering=due_on").json()["results"]] == [30, 90]
+
+
+def test_cad_6_a_dry_run_of_another_day_0_moves_what_is_open_alone(people, alice, account, stage):
+    close(stage, people, alice)
+    url = f"/api/v1/onboardings/{stage.adoption.onboarding_id}/"
+    moves = plan_of(alice.patch(f"{url}?dry_run=true", {"training_completed_on": "2026-03-01"}))
+    assert moves == {("stage", 90): "move", ("check_in", 75): "move", ("check_in", 150): "move"}
+    refused = alice.patch(f"{url}?dry_run=true", {"training_completed_on": None})
+    (error,) = refused.json()["errors"]
+    assert (refused.status_code, error["pointer"], error["code"]) == (
+        400,
+        "/training_completed_on",
+        "started",
+    )
+
+
 # --- check-ins
 
 
