@@ -63,6 +63,7 @@ def stage_context(
     around = frame(stage, sheet, gaps, user, now=now)
     done = {step["key"] for step in around["steps"] if step["state"] == "done"}
     unfinished = [step["key"] for step in around["steps"] if step["state"] not in ("done", "skip", "wait")]
+    missed = stage.meeting_held is False
     checklist, today = sheet["checklist"], user.today(now)
     shown = {f"{name}_form": form(instance=copy(stage)) for name, form in FORMS.items() if _asks(name, stage)}
     return around | {
@@ -75,7 +76,9 @@ def stage_context(
         "panel": survey_panel(stage, user, now=now, back=f"{page}#survey"),
         "recap_key": recap_key(stage),
         "clock": recap_clock(stage.meeting_held_on, stage.recap_sent_at, stage.account, now=now),
-        "outcome_settled": bool(stage.meeting_held and "hold" in done),
+        "missed": missed,
+        "outcome_settled": missed or bool(stage.meeting_held and "hold" in done),
+        "outcome_change": "It took place after all" if missed else "Change the outcome",
         "decision": DECISIONS.get(stage.gap_decision, ""),
         "exports": list(checklist.exports.all()) if checklist.pk else [],
         "figures": figures(stage, today=today),
