@@ -23,9 +23,8 @@ from lifecycle.rules.refused import Refused
 
 LONGEST_WORDS = 20_000
 LONGEST_NAME = 150
-FORM_LINK = (
-    "survey_form"  # of the links that CS Ops keep: a form of another product, used instead of our page
-)
+# Of the links that CS Ops keep: a form of another product, used instead of our page.
+FORM_LINK = "survey_form_link"
 # Each is answered with a score from 1 to MOST_SCORE, and words where somebody wants to say more.
 QUESTIONS = {
     "useful": "How useful is the system in your daily work?",
