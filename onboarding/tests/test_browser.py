@@ -142,3 +142,13 @@ def test_a_letter_saves_itself_shows_what_it_will_say_and_is_copied_as_a_mail(
     page.wait_for_url("**/onboarding/#recap")
     onboarding.refresh_from_db()
     assert onboarding.recap_sent_at is not None
+
+
+def test_a_field_is_put_where_the_cursor_stands(page, visit, sign_in, people):  # noqa: F811
+    sign_in(page, people["ops"])
+    visit(reverse("mail:template", args=["training_recap"]))
+    page.get_by_label("Subject").fill("Hello , how are you")
+    page.evaluate("document.getElementById('id_subject').setSelectionRange(6, 6)")
+    page.get_by_role("button", name="{contact_first_name}").click()
+    expect(page.get_by_label("Subject")).to_have_value("Hello {contact_first_name}, how are you")
+    expect(page.get_by_label("Subject")).to_be_focused()

@@ -99,6 +99,18 @@
     window.setTimeout(() => { button.textContent = words; }, 2000);
   });
 
+  // Put a field into the text that is being written, where the cursor stands.
+  let written = document.getElementById("id_body");
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("#id_subject, #id_body")) written = event.target;
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-inserts]");
+    if (!button || !written) return;
+    written.setRangeText(button.dataset.inserts, written.selectionStart, written.selectionEnd, "end");
+    written.focus();
+  });
+
   // One tick for all rows of the page.
   document.addEventListener("change", (event) => {
     if (!event.target.matches("[data-ticks-page]")) return;
