@@ -67,6 +67,11 @@ stages = st.builds(
     recap_sent=yes_or_no,
     checklist_ready=yes_or_no,
     checklist_exported=yes_or_no,
+    engaged=st.none() | yes_or_no,
+    disengagement_reasons=st.sampled_from([(), ("knowledge_gaps",), ("internal_situation",)]),
+    engagement=st.sampled_from(["", "increasing", "steady", "decreasing"]),
+    objectives_open=st.integers(0, 2),
+    export_outdated=yes_or_no,
 )
 check_ins = st.builds(
     CheckInFacts,
@@ -282,4 +287,4 @@ def test_mil_2_the_second_reading_knows_every_kind_that_an_onboarding_or_the_con
 def test_stage_10_the_gate_never_raises_and_asks_for_nothing_twice(stage: StageFacts) -> None:
     asked = [one.field for one in missing(stage)]
     assert len(set(asked)) == len(asked)
-    assert ("checklist" in asked) is not stage.checklist_exported
+    assert ("checklist" in asked) is (not stage.checklist_exported or stage.export_outdated)
