@@ -226,7 +226,7 @@ def test_sur_3_there_are_six_questions_at_most():
 
 
 @pytest.mark.parametrize(("lowest", "reviewed"), [(1, True), (2, True), (3, False)])
-def test_sur_a_low_answer_goes_to_the_lead(client, team, survey, lowest, reviewed):
+def test_sur_3_a_low_answer_goes_to_the_lead(client, team, survey, lowest, reviewed):
     do(survey, "answer", {"scores": {"useful": 5, "help": lowest}}, now=NOW)
     rows = Milestone.objects.open().filter(kind="lead_review", source_type="survey")
     assert [row.owner for row in rows] == ([team.lead] if reviewed else [])
@@ -418,7 +418,7 @@ def rest(alice):
     return client
 
 
-def test_sur_the_survey_is_read_and_recorded_over_rest(rest, survey):
+def test_sur_3_the_survey_is_read_and_recorded_over_rest(rest, survey):
     here = f"/api/v1/surveys/{survey.pk}/"
     shown = rest.get(here).json()
     assert shown["link"] == survey.own_address
