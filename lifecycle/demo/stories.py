@@ -31,6 +31,7 @@ ANSWERS = {
 }
 GAP = timedelta(hours=20)  # look-agains this close together are one visit through the door
 SNAPSHOT_DAYS = (84, 63, 42, 28, 14, 2)
+GROWING = 14  # one customer in so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,14 +329,14 @@ def take_snapshots(stories: list[Story], days: int, now: datetime) -> None:
 
 def _snapshot(story: Story, account: Account, days: int, on: date) -> UsageSnapshot:
     users = account.contracted_users
-    trend = (0.7, 0.9, 1.06)[story.number % 3]  # shrinking, steady, over contract
-    share = 0.55 + (trend - 0.55) * (1 - days / 100)
+    growing = story.number % GROWING == 1  # over contract since the newest snapshot: the RSM is to be told
+    share = 0.55 + ((1.06 if growing else (0.7, 0.9)[story.number % 2]) - 0.55) * (1 - days / 100)
     active = max(1, round(users * share))
     return UsageSnapshot(
         account=account,
         taken_on=on,
         active_users=active,
-        employees=round(users * 1.1),
+        employees=max(active, round(users * 0.96)),
         non_admin_active_users=max(0, active - 2),
         courses_assigned=users * 6,
         courses_completed=round(active * 4.5),

@@ -34,7 +34,9 @@ def talk(s: Story) -> None:
     if s.number % 4 == 2:
         _log(s, 8, "note", FIRST_WORDS, pinned_at=s.at(s.workday(s.ago(8)), 9))
     if s.number % 6 == 3:
-        s.do(s.at(s.workday(s.ago(5)), 12), _upsell)
+        s.do(s.at(s.workday(s.ago(5)), 12), _upsell_told)
+    if s.number % 16 == 4:
+        s.do(s.at(s.workday(s.ago(1)), 12), _upsell)
 
 
 def _log(s: Story, days: int, kind: str, text: str, **more: Any) -> None:
@@ -46,6 +48,10 @@ def _log(s: Story, days: int, kind: str, text: str, **more: Any) -> None:
     s.do(s.at(s.workday(s.ago(days)), 9 + s.number % 7), act)
 
 
-def _upsell(account: Account, now: datetime, today: date) -> None:
-    values = {"kind": "module", "text": UPSELL}
+def _upsell(account: Account, now: datetime, today: date, **more: Any) -> None:
+    values = {"kind": "module", "text": UPSELL, **more}
     Opportunity(account=account).record(values, by=account.csm, now=now, today=today)
+
+
+def _upsell_told(account: Account, now: datetime, today: date) -> None:
+    _upsell(account, now, today, rsm_told_at=now)

@@ -35,6 +35,9 @@ def test_the_demo_shows_the_product(db):
     assert Account.objects.get(override_pool="strategic").override_reason
     assert Reroute.objects.filter(accepted_at=None, kept_at=None, withdrawn_at=None).count() == 1
     assert not due.filter(owner=None).exists()
+    to_tell = due.filter(kind="tell_rsm")
+    assert 1 <= to_tell.count() <= 5  # a handful, and fresh
+    assert not to_tell.filter(act_by__lt=NOW.date()).exists()
     assert not Event.objects.filter(at__gt=NOW).exists()
     assert Notice.objects.count() < 20
     with pytest.raises(CommandError, match="has accounts already"):
