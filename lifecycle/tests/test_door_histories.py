@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Account, Roster, User
 from accounts.tests.factories import make_account, make_csm, make_lead, make_team
-from adoption.models import Adoption, CheckIn, Checklist, Stage
+from adoption.models import Adoption, CheckIn, Checklist, Stage, Survey
 from lifecycle.change import change
 from lifecycle.change.book import Book
 from lifecycle.events.models import Event
@@ -69,6 +70,7 @@ steps = st.one_of(
     st.tuples(st.just("pass"), st.integers(1, 45)),
     st.tuples(st.just("day_zero"), st.none() | days_ago),
     st.tuples(st.just("level"), st.sampled_from(LEVELS)),
+    st.tuples(st.just("price"), st.sampled_from([Decimal("900.00"), Decimal("1200.00")])),
     st.tuples(st.just("record"), which, st.sampled_from(VALUES)),
     st.tuples(st.just("book"), which, st.integers(-3, 30)),
     st.tuples(st.just("hold"), which),
@@ -78,7 +80,9 @@ steps = st.one_of(
     st.tuples(st.just("close"), which, st.booleans()),
     st.tuples(st.just("reopen"), which),
     st.tuples(st.just("check_in"), which),
+    st.tuples(st.just("send_survey"), which),
     st.tuples(st.just("archive")),
+    st.tuples(st.just("churn")),
 )
 
 
@@ -124,6 +128,15 @@ class History:
         with self.door() as work:
             work.account.record({"service_level": level})
 
+    def price(self, mrr: Decimal) -> None:
+        with self.door() as work:
+            work.account.record({"mrr": mrr})
+
+    def send_survey(self, which: int) -> None:
+        with self.door():
+            for survey in Survey.objects.filter(stage=self.stage(which), withdrawn_at=None):
+                survey.mark_sent(now=self.now)
+
     def record(self, which: int, values: dict[str, Any], by: User | None = None) -> None:
         with self.door() as work:
             self.stage(which).record(values, by=by, now=self.now, today=work.today(work.account))
@@ -151,6 +164,7 @@ class History:
     def close(self, which: int, filled: bool) -> None:
         if filled:
             self.record(which, {"meeting_held": True, "recap_sent_at": self.now, **ANSWERS})
+            self.send_survey(which)
             self.export(which)
         with self.door():
             stage = self.stage(which)
@@ -172,6 +186,13 @@ class History:
         self.assert_settled()
         with self.door() as work:
             work.account.restore()
+
+    def churn(self) -> None:
+        with self.door() as work:
+            work.account.record({"churned_on": self.now.date()})
+        self.assert_settled()
+        with self.door() as work:
+            work.account.record({"churned_on": None})
 
     # --- what always holds
 
@@ -251,7 +272,7 @@ def publish(policy: dict[str, Any]) -> None:
 
 
 @settings(
-    max_examples=int(ASKED or 8),
+    max_examples=int(ASKED or 6),
     derandomize=not ASKED,
     deadline=None,
     database=None,
