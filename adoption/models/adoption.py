@@ -221,38 +221,12 @@ class Stage(PlannedAdoptionRow):
             return False
         return (self.meeting_scheduled_at.astimezone(zone).date() - self.booked_on).days < days
 
-    def book(self, at: datetime, *, now: datetime, today: date, **more: Any) -> None:
-        """STAGE-2: the meeting is booked, or put off: another time than the one booked counts as a postponement.
-        On a meeting that was missed, it makes the meeting coming again (STAGE-3). Raises as `record`."""
-        self.record({"meeting_scheduled_at": at, **more}, now=now, today=today)
-
-    def hold(self, on: date, *, now: datetime, today: date, **answers: Any) -> None:
-        """STAGE-3..6: the meeting was held that day, with what was said. Raises as `record`."""
-        self.record({"meeting_held": True, "meeting_held_on": on, **answers}, now=now, today=today)
-
-    def miss(self, reason: str, *, now: datetime, today: date) -> None:
-        """STAGE-3: there was no meeting, and why; it opens the lead's row. Raises as `record`."""
-        self.record({"meeting_held": False, "no_meeting_reason": reason}, now=now, today=today)
-
-    def decide_gap(
-        self,
-        decision: str,
-        *,
-        by: User,
-        now: datetime,
-        today: date,
-        note: str = "",
-        at: datetime | None = None,
-    ) -> None:
-        """STAGE-3: the lead decides how the gap is closed; `at` is the new date of a retry, where known.
-        Raises as `record`: PermissionDenied for a CSM."""
-        values = {"gap_decision": decision} | ({"notes": note} if note else {})
-        values |= {"meeting_scheduled_at": at} if at else {}
-        self.record(values, by=by, now=now, today=today)
-
     def record(self, values: dict[str, Any], *, now: datetime, today: date, by: User | None = None) -> None:
-        """Take what a person or client entered; the stage counts as started from then on.
+        """STAGE-2..9: take what a person or client entered; the stage counts as started from then on.
 
+        Another meeting time than the one booked is a postponement. `meeting_held` True is the meeting, on
+        `meeting_held_on` or today; False is none, for which `no_meeting_reason` opens the lead's row, whose answer is
+        `gap_decision`; a new meeting time makes a missed meeting coming again.
         Raises Refused on a closed or cancelled stage (409), and for a held date in the future or missing;
         PermissionDenied where `by` decides about the gap and is no lead (STAGE-3).
         """
@@ -292,8 +266,9 @@ class Stage(PlannedAdoptionRow):
 
     def _try_again(self, values: dict[str, Any], booked: datetime | None) -> None:
         """STAGE-3: a lead's "retry" makes the meeting one to book again; booking it closes the old gap,
-        so that a second miss asks for its own reason. What was said before stays in the log."""
-        rebooked = self.meeting_scheduled_at not in (None, booked)
+        so that a second miss asks for its own reason. What was said before stays in the log. An outcome that comes
+        along with its meeting time is that meeting's own."""
+        rebooked = "meeting_held" not in values and self.meeting_scheduled_at not in (None, booked)
         if rebooked and (self.meeting_held is False or self.gap_decision == "retry"):
             self.meeting_held, self.no_meeting_reason, self.gap_decision = None, "", ""
         elif values.get("gap_decision") == "retry" and self.meeting_held is False:

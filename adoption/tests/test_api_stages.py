@@ -236,6 +236,15 @@ def test_stage_3_a_missed_meeting_needs_a_reason_and_the_leads_decision(people, 
     assert fields_missing(alice.get(url).json()) == ["checklist"]
 
 
+def test_stage_3_a_missed_meeting_is_told_with_its_time_at_once(alice, url):
+    alice.patch(url, {"meeting_scheduled_at": "2026-02-20T15:00:00Z"})
+    told = {"meeting_held": False, "no_meeting_reason": "Nobody came."}
+    shown = alice.patch(url, {"meeting_scheduled_at": "2026-02-27T15:00:00Z", **told}).json()
+    assert (shown["meeting_held"], shown["no_meeting_reason"]) == (False, "Nobody came.")
+    again = alice.patch(url, {"meeting_scheduled_at": "2026-03-20T15:00:00Z"}).json()
+    assert (again["meeting_held"], again["no_meeting_reason"], again["postponements"]) == (None, "", 2)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -273,8 +273,9 @@ def test_stage_2_a_meeting_booked_fewer_than_seven_days_ahead_is_marked(premium,
     new_york = ZoneInfo("America/New_York")
     late = datetime(2026, 2, 13, 1, tzinfo=UTC)  # the evening of the 12th in New York
     with change(premium, by=premium.csm, via="page", now=late):
+        meeting = {"meeting_scheduled_at": late + timedelta(days=days, hours=-1)}
         stage = Stage.objects.select_related("account").get(day=30)
-        stage.book(late + timedelta(days=days, hours=-1), now=late, today=date(2026, 2, 12))
+        stage.record(meeting, now=late, today=date(2026, 2, 12))
     assert Stage.objects.get(day=30).short_notice(new_york, days=7) is short
     on_stage(premium, 30, meeting_scheduled_at=None)
     assert not Stage.objects.get(day=30).short_notice(new_york, days=7)
@@ -287,8 +288,9 @@ def test_stage_3_only_a_lead_decides_about_the_gap_and_a_retry_may_bring_its_dat
     for person, fine in ((premium.csm, False), (lead, True)):
         refused = nullcontext() if fine else pytest.raises(PermissionDenied)
         with refused, change(premium, by=person, via="page", now=now):
+            decision = {"gap_decision": "retry", "notes": "Once more.", "meeting_scheduled_at": at((3, 10))}
             stage = Stage.objects.select_related("account").get(day=30)
-            stage.decide_gap("retry", by=person, now=now, today=now.date(), note="Once more.", at=at((3, 10)))
+            stage.record(decision, by=person, now=now, today=now.date())
     stage = Stage.objects.get(day=30)
     assert (stage.meeting_held, stage.meeting_scheduled_at, stage.notes) == (None, at((3, 10)), "Once more.")
     assert not Milestone.objects.open().filter(kind="book_meeting", day=30).exists()
