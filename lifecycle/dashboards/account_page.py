@@ -25,6 +25,7 @@ from lifecycle.dashboards import timeline
 from lifecycle.dashboards.package import package_context
 from lifecycle.dashboards.rows import next_step, rows_of
 from lifecycle.dashboards.templatetags.waymark import day_words
+from lifecycle.dashboards.usage import POINTS, usage_chart
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
@@ -56,6 +57,7 @@ class Node:
 def head(account: Account, *, viewer: User, now: datetime, tab: str) -> dict[str, Any]:
     """What stands above every tab of an account, in the viewer's zone."""
     today = viewer.today(now)
+    figures = list(UsageSnapshot.objects.filter(account=account)[:POINTS])
     roster = Roster.load()
     policy = PolicyVersion.in_force(today)
     onboarding = (
@@ -86,7 +88,8 @@ def head(account: Account, *, viewer: User, now: datetime, tab: str) -> dict[str
         "next_meeting": _next_meeting(onboarding, adoption, now=now),
         "onboarding": onboarding,
         "masked": sees_masked(viewer),
-        "usage": UsageSnapshot.objects.filter(account=account).first(),
+        "usage": next(iter(figures), None),
+        "usage_chart": usage_chart(figures, account.contracted_users),
         "can_work": _can_work(account, viewer, today=today),
         "can_note": not account.archived and viewer.role not in ("viewer", "admin"),  # SEG-5
     }

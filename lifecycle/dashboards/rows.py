@@ -8,11 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lifecycle.dashboards.scene import Scene
+from lifecycle.dashboards.scene import RECAPS, Scene
 from lifecycle.dashboards.shown import SHOWN
 from lifecycle.milestones.models import Milestone
 
-RECAPS = ("recap_call", "recap_training", "recap_meeting")
 MEETING_PREPARATION = ("prepare_checklist",)
 
 
@@ -69,7 +68,7 @@ def _row(milestone: Milestone, scene: Scene) -> Row:
     stage = scene.source(milestone) if milestone.source_type == "stage" else None
     state = (
         "overdue"
-        if milestone.act_by < scene.today
+        if scene.is_late(milestone)
         else "today"
         if milestone.act_by == scene.today
         else "todo"

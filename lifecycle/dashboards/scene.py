@@ -15,7 +15,10 @@ from accounts.models import Activity, Opportunity, Reroute
 from adoption.models import CheckIn, Stage, Survey
 from lifecycle.dashboards.templatetags.waymark import day_words, time_words
 from lifecycle.milestones.models import Milestone
+from lifecycle.policies.models import PolicyVersion
 from onboarding.models import Forum, Onboarding, TrainingSession
+
+RECAPS = ("recap_call", "recap_training", "recap_meeting")
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class Scene:
     zone: ZoneInfo
     today: date
     sources: dict[tuple[str, int], Any]
+    recap_hour: int = 24
 
     @classmethod
     def load(cls, milestones: list[Milestone], *, now: datetime, zone: ZoneInfo) -> Scene:
@@ -37,7 +41,16 @@ class Scene:
             for kind in sorted(ids.keys() & SOURCES.keys())
             for row in SOURCES[kind]().filter(pk__in=ids[kind])
         }
-        return cls(now=now, zone=zone, today=now.astimezone(zone).date(), sources=found)
+        scene = cls(now=now, zone=zone, today=now.astimezone(zone).date(), sources=found)
+        if any(row.kind in RECAPS for row in milestones):
+            scene.recap_hour = PolicyVersion.in_force(scene.today).duties.recap_hour
+        return scene
+
+    def is_late(self, milestone: Milestone) -> bool:
+        """Whether its day is over, or for a recap the hour by which it leaves, where its owner is (ONB-2, ONB-3)."""
+        local = self.now.astimezone(milestone.owner.zone if milestone.owner else self.zone)
+        past = milestone.kind in RECAPS and local.hour >= self.recap_hour
+        return milestone.act_by < self.today or (past and milestone.act_by == local.date())
 
     def source(self, milestone: Milestone) -> Any:
         """The row that a milestone is about; None where its account is enough."""

@@ -105,6 +105,14 @@ def test_cad_1_a_day_in_the_future_is_refused_in_words_at_the_field(signed_in, a
     assert onboarding(account).call_completed_on is None
 
 
+@pytest.mark.parametrize(("hour", "state"), [(17, "today"), (18, "overdue")])  # in New York, where alice is
+def test_onb_2_a_recap_that_is_owed_turns_red_in_my_day_at_six(signed_in, account, hour, state):
+    signed_in.post(url(account, "call"), {"call_completed_on": "2026-06-18"})
+    with clock.at(NOW.replace(hour=hour + 4, minute=0)):
+        (group,) = [group for group in signed_in.get("/day/").context["groups"] if group.key == "today"]
+    assert [(row.milestone.kind, row.state) for row in group.rows] == [("recap_call", state)]
+
+
 def test_onb_1_goals_are_lines_and_a_goal_that_stays_keeps_its_judgement(signed_in, account):
     signed_in.post(
         url(account, "goals"), {"goals": "Fewer incidents\r\n\r\n  Faster   hires \r\nFewer incidents"}
