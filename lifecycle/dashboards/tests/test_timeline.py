@@ -24,6 +24,7 @@ from accounts.tests.factories import (
     make_user,
 )
 from adoption.models import Checklist, Stage
+from adoption.tests.factories import SAID_FIRST
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards import timeline
@@ -143,6 +144,21 @@ def test_a_stages_outcome_and_a_row_of_answers(account, alice, sentences):
     (outcome,) = [text for text in told if text.startswith("30-day stage:")]
     assert "meeting held: yes" in outcome and "disengagement reasons Knowledge gaps" in outcome
     assert "engaged: no" in outcome and "notes" in outcome and "xxx" not in outcome
+
+
+def test_stage_10_a_stage_that_was_opened_again_says_why(account, alice, sentences):
+    complete_onboarding(account, on=NOW.date() - timedelta(days=30), by=alice)
+    with by(alice, account) as work:
+        stage = Stage.objects.select_related("account").get(day=30)
+        held = {"meeting_held": True, "recap_sent_at": NOW, **SAID_FIRST}
+        stage.record(held, now=NOW, today=work.today(work.account))
+        checklist = Checklist.begin(stage)
+        checklist.attach(content_hash="0" * 64, file_name="a.pdf", by=alice, fillable=False)
+        stage.close(checklist, now=NOW)
+    lead = alice.team.lead
+    with by(lead, account, NOW + timedelta(minutes=1)):
+        Stage.objects.select_related("account").get(day=30).reopen("The admin called back.", by=lead)
+    assert sentences()[0] == "30-day stage opened again: The admin called back."
 
 
 def test_contacts_are_named_and_their_addresses_never_told(account, alice, sentences):
