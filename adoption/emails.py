@@ -16,6 +16,7 @@ from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail.dispatch.kinds import Attachment
 from lifecycle.mail.drafts import Letter, register_letter
 from lifecycle.mail.drafts.invitations import calendar_file
+from lifecycle.mail.models import Link
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.cadence import WorkCalendar, local_instant
 from onboarding.emails import day
@@ -35,7 +36,7 @@ RECAP_FIELDS = {
     "feedback": "What they said about the system",
     "action": "What was agreed",
     "expectations": "What they can expect",
-    "interests": "What else they asked about",
+    "interests": "What else they might want, with what there is to read",
 }
 SURVEY_FIELDS = {"survey_link": "Link of the survey, put in as the letter leaves"}
 FIRST_FIELDS = RECAP_FIELDS | {"next_day": "Day of the next stage"}
@@ -164,11 +165,6 @@ def _of_recap(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
         for key, name in FEEDBACK.items()
         if stage.feedback.get(key)
     ]
-    wishes = [
-        row.get_kind_display().lower()
-        for row in Opportunity.objects.filter(account=stage.account_id).order_by("pk")
-        if row.is_open
-    ]
     coming = Stage.objects.filter(adoption=stage.adoption_id, day__gt=stage.day, cancelled_at=None).first()
     goals = stage.adoption.onboarding.objectives.exclude(judgement="") if stage.final else ()
     return {
@@ -177,11 +173,20 @@ def _of_recap(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
         "feedback": "\n".join(told),
         "action": stage.action.strip(),
         "expectations": stage.expectations.strip(),
-        "interests": " and ".join(dict.fromkeys(wishes)),
+        "interests": _interests(stage),
         "next_day": day(coming.due_on) if coming else "",
         "improved": "\n".join(f"- {item['text']}" for item in pdfs.sheet(stage)["moved"]["improved"]),
         "goals": "\n".join(f"- {goal.text}: {JUDGED[goal.judgement]}" for goal in goals),
     }
+
+
+def _interests(stage: Stage) -> str:
+    """STAGE-7: what they might want more of, each with what there is to read about it."""
+    links = {link.key: link.value for link in Link.objects.filter(key__startswith="more_")}
+    open_ones = [row for row in Opportunity.objects.filter(account=stage.account_id) if row.is_open]
+    names = {row.kind: row.get_kind_display() for row in reversed(open_ones)}
+    told = [(name, links.get(f"more_{kind}_link", "")) for kind, name in names.items()]
+    return "\n".join(f"- {name}: {link}" if link else f"- {name}" for name, link in told)
 
 
 def _of_survey(survey: Survey, writer: User, now: datetime) -> dict[str, str]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from playwright.sync_api import expect
 
 from accounts.models import Opportunity, UsageSnapshot
@@ -168,6 +169,24 @@ def test_a_branch_opens_with_the_answer_it_belongs_to(live_server, page, sign_in
     assert page.url.endswith("#div_id_investment")
     expect(page.locator("#div_id_investment")).to_be_in_viewport()
     assert complaints == []
+
+
+def test_the_outcome_is_recorded_without_javascript(live_server, browser, client, imani, final):
+    client.force_login(imani)
+    context = browser.new_context(java_script_enabled=False, base_url=live_server.url)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+    page = context.new_page()
+    page.goto(f"/accounts/{final.account_id}/adoption/90/")
+    hold = page.locator("form[action$='/hold/']")
+    hold.locator("[name=meeting_held_on]").fill(str(imani.today(clock.now())))
+    hold.get_by_label("Falling", exact=True).check()
+    hold.get_by_label("Fewer staff").check()
+    hold.get_by_role("button").click()
+    page.wait_for_url("**/adoption/90/#hold")
+    kept = fresh(final)
+    assert (kept.meeting_held, kept.engagement, kept.root_causes) == (True, "decreasing", ["staff_reduced"])
+    context.close()
 
 
 def test_a_step_is_saved_in_place_and_what_is_wrong_is_said_there(

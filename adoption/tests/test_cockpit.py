@@ -1,19 +1,30 @@
 """The stage as a cockpit: branches, feedback, upsells, goals, what is lacking, and who opens a stage again."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from email import message_from_bytes, policy
 
 import pytest
 from django.urls import reverse
 
 from accounts.models import Account, Activity, Opportunity, UsageSnapshot
-from accounts.tests.factories import make_contact, make_csm, make_lead, make_team
+from accounts.tests.factories import (
+    make_activity,
+    make_contact,
+    make_csm,
+    make_lead,
+    make_team,
+    make_user,
+)
 from adoption.forms.outcome import CAUSES
-from adoption.models import Answer, CheckIn, Stage
+from adoption.models import Answer, CheckIn, Stage, Survey
 from adoption.models.adoption import ROOT_CAUSES
 from adoption.tests.factories import DAY_ZERO, answer, fresh, make_stages, record
 from lifecycle import clock
 from lifecycle.change import change
-from lifecycle.mail.drafts import LETTERS, draft_of, gaps_of
+from lifecycle.mail.dispatch import drain
+from lifecycle.mail.drafts import LETTERS, draft_of, gaps_of, send
+from lifecycle.mail.models import Link
 from lifecycle.milestones.models import Milestone
 from onboarding.models import Objective, Onboarding
 
@@ -227,6 +238,34 @@ def test_act_3_an_upsell_is_noted_from_the_page_with_its_note_to_the_rsm(signed_
     assert signed_in.post(url(first, "upsell"), given | {"kind": "boat"}).status_code == 422
 
 
+def test_stage_5_what_we_still_owe_them_stands_beside_the_question(signed_in, final, alice):
+    make_activity(final.account, "Sign-off mails arrive twice", kind="bug", by=alice, now=NOW)
+    make_activity(final.account, "Send the guide", kind="note", follow_up_on=date(2026, 7, 20), by=alice)
+    fixed = make_activity(final.account, "An old bug", kind="bug", by=alice, now=NOW)
+    with change(final.account_id, by=alice, via="page", now=NOW):
+        Activity.objects.get(pk=fixed.pk).resolve(now=NOW)
+    page = signed_in.get(url(final))
+    assert {owed["entry"].text for owed in page.context["owed"]} == {
+        "Sign-off mails arrive twice",
+        "Send the guide",
+    }
+    assert reverse("accounts:entry", args=[final.account_id, fixed.pk]) not in text(page)
+
+
+def test_the_rail_says_what_to_bring_up_until_the_meeting_is_over(signed_in, first, final, alice):
+    snapshot(final.account_id, date(2026, 7, 10), active_users=45)
+    answer(first, {"exploring": "yes"}, by=alice, now=NOW)
+    answer(final, {"exploring": "no"}, by=alice, now=NOW)
+    told = [point for _, point in signed_in.get(url(final)).context["bring_up"]]
+    assert told == [
+        "45 active users, 44 contracted: speak about added users.",
+        "The admin explores the system on their own",
+        "Ask about being a reference",
+    ]
+    record(final, meeting_held=True, now=NOW)
+    assert signed_in.get(url(final)).context["bring_up"] == []
+
+
 # --- STAGE-9, REF-1
 
 
@@ -314,6 +353,11 @@ def test_stage_10_a_lead_opens_a_closed_stage_again_with_a_reason_and_the_csm_do
     assert "Opened again:</b> The wrong meeting" in text(client.get(url(first)))
 
 
+def test_stage_10_a_closed_stage_shows_what_comes_next(signed_in, first, final):
+    assert '90-day adoption</a>, <time datetime="2026-09-16">' in text(signed_in.get(url(closed(first))))
+    assert "The adoption is complete." in text(signed_in.get(url(closed(final))))
+
+
 @pytest.mark.parametrize("name", ["book", "hold", "feedback", "upsell", "missed", "reference", "goals"])
 def test_stage_10_a_closed_stage_takes_nothing(signed_in, final, alice, name):
     with change(final.account_id, by=alice, via="page", now=NOW):
@@ -378,19 +422,12 @@ def test_cad_6_a_day_0_in_the_future_is_refused_in_the_preview_too(signed_in, fi
     assert fresh(first).adoption.day_zero == DAY_ZERO
 
 
-def test_the_plan_is_read_by_those_who_see_the_account_and_kept_by_its_owner(client, first, make_reader):
-    client.force_login(make_reader)
+def test_the_plan_is_read_by_those_who_see_the_account_and_kept_by_its_owner(client, first):
+    client.force_login(make_user("viewer@example.com", role="viewer"))
     assert client.get(plan_url(first)).status_code == 200
     assert client.post(plan_url(first), {}).status_code == 403
     client.force_login(make_csm("charlie@example.com", team=make_team("West")))
     assert client.get(plan_url(first)).status_code == 404
-
-
-@pytest.fixture
-def make_reader():
-    from accounts.tests.factories import make_user
-
-    return make_user("viewer@example.com", role="viewer")
 
 
 # --- the letters
@@ -439,6 +476,72 @@ def test_chk_5_the_final_recap_tells_what_went_better_and_how_the_goals_stand(fi
     body = written(final, "stage_recap_final", alice).body
     assert "- Pass the audit: reached in part" in body and "- More" not in body
     assert body.count("\n- ") == 2  # one thing that went better, one goal
+
+
+def test_stage_7_what_they_asked_about_comes_with_what_there_is_to_read(first, alice):
+    with change(first.account_id, by=alice, via="page", now=NOW) as work:
+        for kind, state in (
+            ("module", "demo"),
+            ("module", "surfaced"),
+            ("other", "demo"),
+            ("added_users", "lost"),
+        ):
+            row = Opportunity(account=work.account)
+            row.record({"kind": kind, "state": state}, by=alice, now=NOW, today=NOW.date())
+        Link.objects.create(key="more_module_link", value="https://library.example.com/modules")
+    body = written(first, "stage_recap_first", alice).body
+    assert "\n- Module: https://library.example.com/modules\n- Other\n" in body
+    assert "Added users" not in body
+
+
+# --- SUR-2, SUR-4
+
+
+@pytest.fixture
+def asked(alice):
+    final = make_stages(alice, name="Bright Harbor", mrr=Decimal("1000.00"))[1]
+    make_contact(final.account, "Dana Whitlow", email="dana@customer.example", is_main=True)
+    record(final, meeting_scheduled_at=NOW + timedelta(days=9), now=NOW)
+    return Survey.objects.select_related("stage").get(stage=final)
+
+
+def sent(survey, key, alice, settings, tmp_path):
+    """The letter as it left."""
+    settings.MAIL_DIR = tmp_path / "mail"
+    letter = LETTERS[key]
+    row = Survey.objects.get(pk=survey.pk) if letter.source is Survey else fresh(survey.stage)
+    draft = draft_of(letter, row, writer=alice, now=NOW)
+    draft.version = 1
+    draft.save()
+    send(draft, by=alice, now=NOW)
+    drain(now=NOW + timedelta(minutes=1))
+    newest = max(settings.MAIL_DIR.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+    mail = message_from_bytes(newest.read_bytes(), policy=policy.default)
+    return draft, mail.get_body(("plain",)).get_content()
+
+
+@pytest.mark.parametrize(
+    ("key", "fact"),
+    [("survey_link", "sent_at"), ("survey_reminder", "reminded_at"), ("stage_invitation", "sent_at")],
+)
+def test_sur_2_the_link_is_put_in_as_the_letter_leaves_and_the_fact_is_recorded(
+    asked, alice, settings, tmp_path, key, fact
+):
+    draft, told = sent(asked, key, alice, settings, tmp_path)
+    assert asked.own_address in told
+    assert asked.token not in draft.body and "{survey_link}" not in told
+    assert getattr(Survey.objects.get(), fact)
+
+
+def test_sur_2_a_link_that_is_no_longer_asked_for_is_left_out(asked, alice, settings, tmp_path):
+    letter = LETTERS["stage_invitation"]
+    draft = draft_of(letter, fresh(asked.stage), writer=alice, now=NOW)
+    assert "{survey_link}" in draft.body and gaps_of(draft) == []
+    with change(asked.account_id, by=alice, via="page", now=NOW):
+        Survey.objects.get().waive("They told us in person", by=alice, now=NOW)
+    left = letter.finish(draft.body, fresh(asked.stage))
+    assert "survey_link" not in left and "/s/" not in left and "Is there a topic" in left
+    assert "survey_link" not in draft_of(letter, fresh(asked.stage), writer=alice, now=NOW).body
 
 
 def test_stage_2_the_invitation_has_the_customers_time_and_a_date_for_their_calendar(first, alice):

@@ -193,7 +193,7 @@ def test_a_premium_account_goes_through_both_stages_to_adoption_complete(
         "They lose time with sign-offs.",
         "Errors: Sign-off mails arrive twice",
         "A refresher next week",
-        "spoke about module",
+        "- Module",
         "book.example.com/imani",
         f"{final.due_on:%A, %B} {final.due_on.day}",
     ):

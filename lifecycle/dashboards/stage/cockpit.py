@@ -87,6 +87,7 @@ def stage_context(
         "upsells": list(Opportunity.objects.filter(account=stage.account_id)),
         "owed": _owed(stage),
         "earlier": _earlier(stage),
+        "coming": _coming(stage),
         "onboarding": stage.adoption.onboarding,
     }
 
@@ -136,3 +137,9 @@ def _earlier(stage: Stage) -> Stage | None:
     )
     found = begun.select_related("stage").order_by("-stage__day").first()
     return found.stage if found else None
+
+
+def _coming(stage: Stage) -> Stage | None:
+    """The next stage of the adoption; None after the last."""
+    later = Stage.objects.filter(adoption=stage.adoption_id, day__gt=stage.day, cancelled_at=None)
+    return later.order_by("day").first()

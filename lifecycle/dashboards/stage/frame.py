@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from accounts.models import User
 from adoption.models import Checklist, Stage
 from lifecycle.dashboards.stage.steps import steps
+from lifecycle.dashboards.survey import survey_of
 from lifecycle.dashboards.templatetags.waymark import day_words, relative_words, time_words
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
@@ -42,7 +43,20 @@ def frame(
         "today": today,
         "zone": user.zone,
         "shut": shut(stage),
+        "bring_up": [] if stage.meeting_held is not None or shut(stage) else _bring_up(stage, sheet),
     }
+
+
+def _bring_up(stage: Stage, sheet: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the meeting should speak of, each with its icon: unusual figures, what slipped, reference and survey."""
+    points = [("flag", flag.text) for flag in stage.prefill().flags]
+    points += [("trend-down", item["text"]) for item in sheet["moved"]["slipped"]]
+    if stage.final and stage.reference == "not_asked":
+        points.append(("star", "Ask about being a reference"))
+    survey = survey_of(stage)
+    if survey and not survey.answered_at and not survey.waived_at:
+        points.append(("mail", "Survey: fill it in together if it is still open"))
+    return points
 
 
 def _due(stage: Stage, today: date) -> dict[str, str]:

@@ -28,6 +28,9 @@ LINKS = {
     "support_email": "Customer Support, email",
     "support_phone": "Customer Support, phone",
     "support_hours": "Customer Support, hours",
+    "more_added_users_link": "To read: added users",
+    "more_module_link": "To read: modules",
+    "more_service_level_link": "To read: service levels",
 }
 SHARED = {
     "contact_first_name": "First name of the contact",
