@@ -207,6 +207,11 @@ def _of_the_account(facts: Any, now: datetime) -> Owed:
             found["follow_up", "bug", entry.id] = (("working days", 2), csm)
         if entry.kind in ("workflow", "improvement"):
             found["lead_review", "activity", entry.id] = (("working days", 2), lead)
+    adoption = facts.adoption
+    for stage in adoption.stages if adoption and not adoption.withdrawn else ():
+        said = stage.survey.lowest if stage.survey and not stage.cancelled else None
+        if said in (1, 2):
+            found["lead_review", "survey", stage.survey.id] = (("working days", 2), lead)
     for chance in facts.opportunities:
         if chance.open and not chance.told:
             found["tell_rsm", "opportunity", chance.id] = (("working days", 2), csm)

@@ -26,6 +26,7 @@ from lifecycle.rules.facts import (
     RerouteFacts,
     SessionFacts,
     StageFacts,
+    SurveyFacts,
     UsageFacts,
 )
 from lifecycle.rules.gates import missing
@@ -49,6 +50,14 @@ def minutes_after(start: datetime, minutes: int, zone: ZoneInfo) -> datetime:
 instants = st.builds(minutes_after, st.just(YEAR), st.integers(0, 450 * 24 * 60), zones)
 instants |= st.builds(minutes_after, st.sampled_from(CLOCKS_CHANGE), st.integers(0, 600), zones)
 
+surveys = st.builds(
+    SurveyFacts,
+    id=st.just(0),
+    sent_at=st.none() | instants,
+    answered=yes_or_no,
+    waived=yes_or_no,
+    lowest=st.none() | st.integers(1, 5),
+)
 stages = st.builds(
     StageFacts,
     id=st.just(0),
@@ -72,6 +81,7 @@ stages = st.builds(
     engagement=st.sampled_from(["", "increasing", "steady", "decreasing"]),
     objectives_open=st.integers(0, 2),
     export_outdated=yes_or_no,
+    survey=st.none() | surveys,
 )
 check_ins = st.builds(
     CheckInFacts,
@@ -90,6 +100,11 @@ def numbered(rows: st.SearchStrategy) -> st.SearchStrategy:
     """A few rows, each with an id of its own, as a table has them."""
     few = st.lists(rows, max_size=3)
     return few.map(lambda drawn: tuple(replace(row, id=n) for n, row in enumerate(drawn, 1)))
+
+
+def surveyed(rows: tuple[StageFacts, ...]) -> tuple[StageFacts, ...]:
+    """Each survey with an id of its own."""
+    return tuple(replace(row, survey=row.survey and replace(row.survey, id=row.id)) for row in rows)
 
 
 sessions = st.builds(
@@ -131,7 +146,7 @@ adoptions = st.builds(
     service_level=st.sampled_from(LEVELS),
     completed=yes_or_no,
     withdrawn=yes_or_no,
-    stages=numbered(stages),
+    stages=numbered(stages).map(surveyed),
     check_ins=numbered(check_ins),
 )
 declared = [Key(kind, "account", n) for kind in ("level_review", "billing_check", "tell_rsm") for n in (1, 2)]

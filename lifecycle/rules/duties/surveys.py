@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from lifecycle.rules.cadence import Span
 from lifecycle.rules.duties.kind import Kind, Source
-from lifecycle.rules.duties.stages import days_before
+from lifecycle.rules.duties.stages import STAGE, days_before
 from lifecycle.rules.facts import AccountFacts, StageFacts, SurveyFacts
 from lifecycle.rules.policy import Policy
 
@@ -40,17 +40,10 @@ def reminded_from(
     return start and start + timedelta(days=policy.survey.reminder_days)
 
 
-def _surveyed(facts: AccountFacts) -> tuple[StageFacts, ...]:
-    if facts.adoption is None or facts.adoption.withdrawn:
-        return ()
-    return tuple(stage for stage in facts.adoption.stages if stage.survey and not stage.cancelled)
-
-
 def _surveys(facts: AccountFacts) -> tuple[SurveyFacts, ...]:
-    return tuple(stage.survey for stage in _surveyed(facts) if stage.survey)
+    return tuple(row.survey for row in STAGE.rows(facts) if row.survey and not row.cancelled)
 
 
-STAGE = Source("stage", _surveyed)
 SURVEY = Source("survey", _surveys)
 
 
@@ -59,13 +52,14 @@ def _settled(stage: StageFacts) -> bool:
 
 
 def _sent_or_settled(stage: StageFacts) -> bool:
-    return not lacks_survey(stage)
+    return stage.survey is not None and not lacks_survey(stage)
 
 
 def _goes_unanswered(facts: AccountFacts, stage: StageFacts, policy: Policy) -> bool:
     """A closed stage whose link never went out asks for no reminder of it."""
-    was_asked = stage.live or (stage.survey is not None and stage.survey.sent_at is not None)
-    return was_asked and _reminded_from(facts, stage, policy) is not None
+    if stage.survey is None or stage.cancelled or (stage.closed and stage.survey.sent_at is None):
+        return False
+    return _reminded_from(facts, stage, policy) is not None
 
 
 def _reminded_from(facts: AccountFacts, stage: StageFacts, policy: Policy) -> date | None:
@@ -96,7 +90,7 @@ KINDS: tuple[Kind, ...] = (
         source=STAGE,
         title="Send the survey link",
         owner="csm",
-        condition=lambda facts, stage, policy: stage.live,
+        condition=lambda facts, stage, policy: stage.live and stage.survey is not None,
         evidence=_sent_or_settled,
         appears=lambda facts, stage, policy: days_before(
             facts, stage.due_on, policy.duties.booking_opens_days
