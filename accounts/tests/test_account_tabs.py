@@ -258,6 +258,20 @@ def test_the_emails_tab_leads_each_mail_into_the_outbox(client, account, alice):
     assert 'Emails<span class="n">1</span>' in text
 
 
+def test_a_letter_that_was_begun_is_found_on_the_emails_tab_until_it_leaves(client, account, alice):
+    url = reverse("mail:letter", args=[account.pk, "rsm_upsell", make_opportunity(account).pk])
+    client.force_login(alice)
+    assert f'href="{url}"' not in said(client.get(at("emails", account)))
+    client.post(url, {"to": "", "subject": "More", "body": "They want more.", "seen": "0", "save": "1"})
+    text = said(client.get(at("emails", account)))
+    assert f'href="{url}"' in text and "being written by Alice Moreau" in text and "No mail yet" not in text
+    client.force_login(make_user(role="viewer"))
+    assert f'href="{url}"' not in said(client.get(at("emails", account)))
+    client.force_login(alice)
+    client.post(url, {"to": "", "subject": "More", "body": "They want more.", "seen": "1", "copied": "1"})
+    assert f'href="{url}"' not in said(client.get(at("emails", account)))
+
+
 def test_mail_is_hidden_from_viewers_and_its_addresses_from_administrators(client, account):
     mail(account)
     client.force_login(make_user(role="viewer"))

@@ -8,12 +8,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.api.contacts import sees_masked
+from accounts.models import Account, User
 from accounts.views.accounts import seen_account
 from lifecycle import clock
 from lifecycle.dashboards import account_page
 from lifecycle.dashboards.access import signed_in
 from lifecycle.dashboards.outbox import words
-from lifecycle.mail.models import Message
+from lifecycle.mail.drafts import LETTERS
+from lifecycle.mail.models import Draft, Message
 
 PER_PAGE = 50
 
@@ -37,4 +39,11 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
         for mail in current.object_list
     ]
     head = account_page.head(account, viewer=request.user, now=now, tab="emails")
-    return render(request, "accounts/emails.html", {**head, "current": current, "lines": lines})
+    context = {**head, "current": current, "lines": lines, "written": _written(account, request.user)}
+    return render(request, "accounts/emails.html", context)
+
+
+def _written(account: Account, viewer: User) -> list[tuple[str, Draft]]:
+    """Letters that somebody has begun, each with what it is called."""
+    found = Draft.objects.open().filter(account=account).select_related("author")
+    return [(LETTERS[row.kind].title, row) for row in found if viewer.role != "viewer"]
