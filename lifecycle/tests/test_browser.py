@@ -143,6 +143,9 @@ def test_a_stage_from_booking_to_close(page, visit, sign_in, imani, screenshot):
 
     visit(url)
     page.locator("[name=meeting_held_on]").fill(str(today()))
+    page.locator("[name=engaged][value=True]").check()
+    page.locator("[name=investment][value=neutral]").check()
+    page.locator("[name=summary]").fill("They like it.")
     page.get_by_role("button", name="Save the outcome").click()
     expect(page.locator("#steps")).to_contain_text("Held")
     page.get_by_role("button", name="Mark as sent").click()
