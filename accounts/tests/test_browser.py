@@ -91,6 +91,10 @@ def account(imani):
             courses_assigned=320,
             pending_actions=12,
         )
+        UsageSnapshot.objects.bulk_create(
+            UsageSnapshot(account=account, taken_on=(now - timedelta(days=days)).date(), active_users=users)
+            for days, users in ((36, 21), (29, 30), (22, 36), (15, 41))
+        )
     with change(account, by=imani, via="page", now=now - timedelta(days=7)) as work:
         work.account.record({"mrr": Decimal("1240.00"), "contracted_users": 45})
     words = "Going well; wants the report by location."
@@ -136,7 +140,7 @@ def at(name, account, *more):
 
 
 TABS = {
-    "account": ("detail", "47 active of 45 contracted"),
+    "account": ("detail", "Growing, and 2 over contract."),
     "account-activity": ("activity", "MRR from $1,180.00 to $1,240.00"),
     "account-entry": ("entry", "Mark as fixed"),
     "account-contacts": ("contacts", "Not confirmed yet"),
