@@ -402,7 +402,8 @@ LOW, HIGH = {"useful": 2}, {"useful": 3, "easy": 5}
 
 def survey(verb: str, page: dict[str, Any], body: dict[str, Any]) -> Fact:
     """A button of the survey's panel, and what a client sends."""
-    name, more = (f"adoption:survey-{verb}", ()) if verb in ("waive", "fill") else ("adoption:survey-act", (verb,))
+    own = verb in ("waive", "fill")
+    name, more = (f"adoption:survey-{verb}", ()) if own else ("adoption:survey-act", (verb,))
     return {
         "page": lambda world: world.post("alice", name, world.account.pk, world.survey.pk, *more, **page),
         "api": lambda world: world.call("alice", "patch", f"surveys/{world.survey.pk}/", **body),
@@ -419,6 +420,12 @@ def survey_answered(scores: dict[str, int]) -> Fact:
     return {"link": by_customer, **survey("fill", scores, {"answers": {"scores": scores}})}
 
 
+def _copy_survey_letter(world: World) -> None:
+    words = {"to": "dana@example.com", "subject": "Hello", "body": "As we said.", "copied": "1"}
+    world.post("alice", "mail:letter", world.account.pk, "survey_link", world.survey.pk, seen="0", **words)
+
+
+SURVEY_LETTER: Fact = {"letter": _copy_survey_letter}
 SURVEY_SENT = survey("sent", {}, {"sent_at": "2026-06-16T14:00:00Z"})
 SURVEY_TICKED = survey("answered", {}, {"answered": True})
 SURVEY_WAIVED = survey(

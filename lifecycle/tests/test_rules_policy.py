@@ -41,6 +41,21 @@ def test_seg_2_the_starter_package_is_flat_for_10_users_at_250_dollars() -> None
     assert (Policy().package.flat_users, Policy().package.flat_mrr) == (10, Decimal("250.00"))
 
 
+def test_sur_1_and_4_the_survey_asks_from_1000_dollars_reminds_after_7_days_and_2_is_low() -> None:
+    survey = Policy().survey
+    assert (survey.from_mrr, survey.reminder_days, survey.low_score) == (Decimal("1000.00"), 7, 2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"from_mrr": 1000}, {"from_mrr": "-1.00"}, {"low_score": 6}, {"reminder_days": 3651}, {"else": 1}],
+)
+def test_pol_what_the_survey_cannot_mean_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError) as no:
+        Policy().merged({"survey": wrong})
+    assert no.value.field == f"survey.{next(iter(wrong))}"
+
+
 def test_pol_a_version_is_never_edited() -> None:
     with pytest.raises(FrozenInstanceError):
         Policy().number = 2
