@@ -268,7 +268,8 @@ class Story:
             self._record(account, day, now, today, values)
             if day > 30:
                 onboarding = Onboarding.objects.get(account=account)
-                onboarding.judge({goal.pk: "met" for goal in onboarding.objectives.all()})
+                goals = onboarding.objectives.values_list("pk", flat=True)
+                onboarding.set_objectives([{"id": pk, "judgement": "met"} for pk in goals])
 
         self.do(self.at(on, 15), act)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -92,20 +91,6 @@ class Onboarding(AccountRow):
             row.save()
         for left_out in here.values():
             left_out.delete()
-
-    def judge(self, judgements: Mapping[int, str]) -> None:
-        """STAGE-9: how far each objective was reached, by its id: met, partly, not_met, or "" for not judged.
-        Objectives that are not named stay as they are. Raises Refused for an unknown one or another word."""
-        self.refuse_if_archived()
-        here = {objective.pk: objective for objective in self.objectives.all()}
-        for pk, judgement in judgements.items():
-            if pk not in here:
-                raise Refused("objectives", "unknown", f"There is no objective {pk} on this onboarding.")
-            if judgement not in ("", *JUDGEMENTS):
-                text = "Judge it met, partly met or not met."
-                raise Refused("objectives", "invalid", text, rule="STAGE-9")
-            here[pk].judgement = judgement
-            here[pk].save()
 
 
 class Objective(AccountRow):
