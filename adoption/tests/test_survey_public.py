@@ -15,6 +15,7 @@ from accounts.tests.factories import make_csm, make_lead, make_team
 from adoption.models import Stage, Survey
 from adoption.models.survey import LONGEST_WORDS, QUESTIONS
 from adoption.tests.factories import make_stages
+from lifecycle.api.tests.calling import at_once
 from lifecycle.change import change
 from lifecycle.events.models import Event
 from onboarding.models import Onboarding
@@ -239,6 +240,17 @@ def test_what_a_customer_types_is_never_markup(client, alice, survey, link):
     assert "<b>Dana" not in page
 
 
+@pytest.mark.django_db(transaction=True)
+def test_sur_3_of_two_answers_at_once_one_is_kept_and_the_other_is_told(link):
+    told = []
+    given = [{"useful": "5"}, {"useful": "1"}, {"useful": "3"}]
+    at_once([lambda one=one: told.append((Client().post(link, one).status_code, one)) for one in given])
+    assert sorted(status for status, _ in told) == [200, 410, 410]
+    (kept,) = (one for status, one in told if status == 200)
+    assert Survey.objects.get().answers["scores"] == {"useful": int(kept["useful"])}
+    assert Event.objects.filter(type="survey.updated").count() == 1
+
+
 # --- in a browser
 
 
@@ -309,6 +321,13 @@ def test_sur_2_the_survey_works_without_javascript_and_our_page_reads(
     assert broken_rules(page) == []
     screenshot(page, "survey")
     assert complaints == []
-    change_row(Survey.objects.get(), answered_at=None, answers={})
+    change_row(Survey.objects.get(), answered_at=None, answers={}, sent_at=NOW)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{live_server.url}/accounts/{survey.account_id}/survey/")
+    for fold in ("Do without an answer", "Other links"):
+        page.get_by_text(fold, exact=True).click()
+    assert broken_rules(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    screenshot(page, "survey-open-390")
     page.goto(f"{live_server.url}/accounts/{survey.account_id}/survey/{survey.pk}/fill/")
     assert broken_rules(page) == []
