@@ -11,6 +11,7 @@ import os
 from celery import Celery
 from kombu.transport import redis, virtual
 
+WORKER = "worker"  # its ServiceBeat: that a task ran shows that beat, the broker and a worker do
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifecycle.settings")
 
 

@@ -347,6 +347,9 @@ CELERY_ENABLE_UTC = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_PUBLISH_RETRY = False  # a hung broker must not hang whoever publishes
+# One process, which knows that it was asked to stop: a forked child that is told with its group dies in mid-mail, and
+# one whose parent alone is told does not know. The limits count for those who choose another pool.
+CELERY_WORKER_POOL = "solo"
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -367,8 +370,13 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1}
 # Intervals only; which local hour it is anywhere is for the rules to say. What waits past its turn is dropped.
 CELERY_BEAT_SCHEDULE = {
-    name: {"task": name, "schedule": timedelta(seconds=60), "options": {"expires": 60}}
-    for name in ("milestones.plan", "mail.drain", "events.publish", "events.seal")
+    name: {"task": name, "schedule": timedelta(seconds=every), "options": {"expires": every}}
+    for name, every in {
+        "milestones.plan": 60,
+        "mail.drain": 15,
+        "events.publish": 60,
+        "events.seal": 60,
+    }.items()
 }
 
 # -- REST ----------------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ def worker(spawn, redis_url):
 
     with redis.from_url(redis_url) as client:
         client.flushall()
-    process = spawn(*CELERY, "worker", "--concurrency", "1", "--loglevel", "INFO", "--without-mingle")
+    process = spawn(*CELERY, "worker", "--loglevel", "INFO", "--without-mingle")
     process.says(" ready.")
     return process
 

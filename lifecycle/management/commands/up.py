@@ -131,7 +131,7 @@ class Command(BaseCommand):
             folder.mkdir()
             web += ["--env", f"PROMETHEUS_MULTIPROC_DIR={folder}"]
         supervisor.add(Child("web", web, pass_fds=(listener.fileno(),)))
-        worker = [*celery, "worker", "--concurrency", "1", "--loglevel", "INFO", *quiet]
+        worker = [*celery, "worker", "--loglevel", "INFO", *quiet]
         # Its broker ends in the same instant, and it would wait for it: rows are the queue, so nothing is lost.
         supervisor.add(Child("worker", worker, on_parent_death=signal.SIGKILL))
         beat = [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "INFO"]

@@ -24,7 +24,7 @@ from onboarding.models import Onboarding
 pytestmark = [pytest.mark.fault, pytest.mark.fault_small, pytest.mark.sqlite_only]
 
 PLANNERS = 8  # one of them is Celery's worker
-WORKER = (*CELERY, "worker", "--pool", "solo", "--without-mingle", "--without-gossip", "--without-heartbeat")
+WORKER = (*CELERY, "worker", "--without-mingle", "--without-gossip", "--without-heartbeat")
 PLAN_FOR_EVER = """
 import time
 from lifecycle import clock

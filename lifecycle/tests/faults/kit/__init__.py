@@ -1,7 +1,7 @@
 """The kit of the fault suite: real servers of one test's own, processes that are hurt on purpose, and counts.
 
 A test of a fault reads: arrange with `world`, break something, wait until nothing is under way, then
-`world.check()` and `figures(...)`. Fixtures are in `lifecycle/tests/faults/conftest.py`:
+`world.check()`, `facts()` and `figures(...)`. Fixtures are in `lifecycle/tests/faults/conftest.py`:
 
     world      a database on a private PostgreSQL (fsync on), a mail sink, processes; see `World`
     embedded   the same on SQLite
@@ -16,6 +16,8 @@ not `fault_small` are left out.
 """
 
 from lifecycle.tests.faults.kit.cluster import Cluster, Redis, looking_at, migrate
+from lifecycle.tests.faults.kit.mails import facts
+from lifecycle.tests.faults.kit.nursery import WORK
 from lifecycle.tests.faults.kit.sink import Sink
 from lifecycle.tests.faults.kit.world import LEASE_SECONDS, Victim, World
 from lifecycle.tests.figures import FULL, scaled
@@ -23,11 +25,13 @@ from lifecycle.tests.figures import FULL, scaled
 __all__ = [
     "FULL",
     "LEASE_SECONDS",
+    "WORK",
     "Cluster",
     "Redis",
     "Sink",
     "Victim",
     "World",
+    "facts",
     "looking_at",
     "migrate",
     "scaled",

@@ -24,6 +24,12 @@ DISPATCH = """
 from django.core.management import execute_from_command_line
 execute_from_command_line(["manage.py", "dispatch", "--skip-checks"])
 """
+WORK = """
+import sys
+from celery.__main__ import main
+sys.argv = ["celery", "-A", "lifecycle", "worker", "--without-mingle", "--without-gossip", "--without-heartbeat"]
+main()
+"""
 READ_BEFORE = ("lifecycle.urls", "lifecycle.mail.backends", "lifecycle.management.commands.dispatch")
 
 

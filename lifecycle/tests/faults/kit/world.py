@@ -24,6 +24,7 @@ from lifecycle import clock
 from lifecycle.api.models import ApiToken
 from lifecycle.mail.emails import PLAIN
 from lifecycle.mail.models import Message
+from lifecycle.tests.faults.kit import mails
 from lifecycle.tests.faults.kit.nursery import DISPATCH, Nursery
 from lifecycle.tests.faults.kit.sink import Sink
 from lifecycle.tests.servers import Process
@@ -158,6 +159,16 @@ class World:
             }
             rows.append(Message(**given))
         Message.objects.bulk_create(rows, batch_size=500)
+
+    def make(self, kind: str, number: int) -> None:
+        """That many mails due since a moment: `staff` and `customer` are plain ones, `letters` and `digests` those
+        of the product, see `mails`."""
+        if kind in ("staff", "customer"):
+            return self.make_due(number, audience=kind)
+        audience = "customer" if kind == "letters" else "staff"
+        addresses = [f"{audience}-{next(self.numbers)}@example.com" for _ in range(number)]
+        make = mails.make_letters if kind == "letters" else mails.make_digests
+        return make(addresses, now=clock.now())
 
     def states(self) -> Counter[str]:
         """How many messages are in which state; patient with a database that is just away."""
