@@ -211,10 +211,13 @@ class StageViewSet(Patched, Planned):
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """STAGE-10: a team lead, manager or CS Ops opens a closed stage again, saying why."""
-        given = ReopenSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        reason = given.validated_data["reason"]
-        return self.write(lambda stage, work: stage.reopen(reason, by=work.by))
+
+        def act(stage: Stage, work: Work) -> None:
+            given = ReopenSerializer(data=request.data)
+            given.is_valid(raise_exception=True)
+            stage.reopen(given.validated_data["reason"], by=work.by)
+
+        return self.write(act)
 
 
 class CheckInViewSet(Patched, Planned):

@@ -132,7 +132,8 @@ def test_stage_10_a_lead_opens_a_closed_stage_again_and_its_duties_return(people
 def test_stage_10_opening_again_is_a_leads_and_needs_a_reason(people, api, alice, lead, stage):
     url = close(stage, people, alice)
     assert alice.post(f"{url}reopen/", {"reason": "Mine."}).status_code == 403
-    assert api(people.charlie).post(f"{url}reopen/", {"reason": "Not mine."}).status_code == 404
+    for body in ({"reason": "Not mine."}, {}):
+        assert api(people.charlie).post(f"{url}reopen/", body).status_code == 404
     for body, code in (
         ({}, "required"), ({"reason": ""}, "blank"), ({"reason": "  "}, "required"), ({"reason": None}, "null"),
         ({"reason": "x" * 2001}, "max_length"), ({"reason": "x", "notes": "y"}, "unknown"),
