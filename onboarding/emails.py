@@ -112,9 +112,8 @@ def invite(forum: Forum, *, by: User, now: datetime) -> tuple[int, int]:
         ForumGuest.objects.bulk_create(
             [ForumGuest(forum=forum, account=account) for account in accounts if account.pk not in known]
         )
-        waiting = ForumGuest.objects.filter(forum=forum, invited_at=None).exclude(
-            pk__in=_on_their_way(letter)
-        )
+        waiting = ForumGuest.objects.filter(forum=forum, invited_at=None, account__in=accounts)
+        waiting = waiting.exclude(pk__in=_on_their_way(letter))
         guests = waiting.select_related("account", "forum__host")
         written = [drafts.draft_of(letter, guest, writer=forum.host, now=now) for guest in guests]
         ready = [draft for draft in written if draft.to and draft.is_open]

@@ -66,13 +66,7 @@ def rows_of(milestones: Iterable[Milestone], *, now: datetime, zone: ZoneInfo) -
 def _row(milestone: Milestone, scene: Scene) -> Row:
     shown = SHOWN[milestone.kind]
     stage = scene.source(milestone) if milestone.source_type == "stage" else None
-    state = (
-        "overdue"
-        if scene.is_late(milestone)
-        else "today"
-        if milestone.act_by == scene.today
-        else "todo"
-    )
+    state = "overdue" if scene.is_late(milestone) else "today" if milestone.act_by == scene.today else "todo"
     if milestone.kind == "prepare_checklist" and stage and stage.answered and state != "overdue":
         state = "progress"
     return Row(
