@@ -25,6 +25,7 @@ MEETING_FIELDS = {
     "meeting_day": "Day of the meeting, where the account is",
     "meeting_time": "Time of the meeting, where the account is",
     "minutes": "Length of the meeting in minutes",
+    "join_link": "Link to join the meeting",
 }
 TIMES_FIELDS = {
     "minutes": "Length of the meeting in minutes",
@@ -74,7 +75,7 @@ def register() -> None:
             Stage,
             back=lambda stage: _page(stage, "book"),
             fields=MEETING_FIELDS | SURVEY_FIELDS,
-            optional=frozenset({"survey_link", "owner_booking_link"}),
+            optional=frozenset({"join_link", "survey_link", "owner_booking_link"}),
             values=_of_meeting,
             late={"survey_link": survey_link},
             also=_survey_went_out,
@@ -144,6 +145,7 @@ def _of_meeting(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
         "meeting_day": day(local.date()) if local else "",
         "meeting_time": _clock(local) if local else "",
         "minutes": str(_minutes(writer.today(now))),
+        "join_link": stage.meeting_url,
     }
 
 
@@ -211,6 +213,7 @@ def _calendar_file(stage: Stage) -> Attachment:
         begins_at=stage.meeting_scheduled_at,
         minutes=_minutes(stage.meeting_scheduled_at.date()),
         summary=f"{stage.account.name}: {stage.meeting_type}",
+        location=stage.meeting_url,
     )
 
 

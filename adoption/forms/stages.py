@@ -43,9 +43,10 @@ class BookForm(StageForm):
 
     class Meta:
         model = Stage
-        fields = ("meeting_scheduled_at", "recording_confirmed", "recording_url")
+        fields = ("meeting_scheduled_at", "meeting_url", "recording_confirmed", "recording_url")
         labels = {
             "meeting_scheduled_at": "Meeting on",
+            "meeting_url": "Link to join (optional)",
             "recording_confirmed": "Recording confirmed",
             "recording_url": "Link to the recording (optional)",
         }

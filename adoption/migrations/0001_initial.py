@@ -111,6 +111,14 @@ class Migration(migrations.Migration):
                 ("final", models.BooleanField(default=False)),
                 ("meeting_scheduled_at", models.DateTimeField(blank=True, null=True)),
                 ("booked_on", models.DateField(editable=False, null=True)),
+                (
+                    "meeting_url",
+                    models.URLField(
+                        blank=True,
+                        max_length=500,
+                        validators=[django.core.validators.URLValidator(("https", "http"))],
+                    ),
+                ),
                 ("recording_confirmed", models.BooleanField(default=False)),
                 (
                     "recording_url",

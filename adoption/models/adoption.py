@@ -128,6 +128,7 @@ class Stage(PlannedAdoptionRow):
     final = models.BooleanField(default=False)
     meeting_scheduled_at = models.DateTimeField(null=True, blank=True)
     booked_on = models.DateField(null=True, editable=False)
+    meeting_url = models.URLField(blank=True, max_length=500, validators=[URLValidator(("https", "http"))])
     recording_confirmed = models.BooleanField(default=False)
     recording_url = models.URLField(blank=True, max_length=500, validators=[URLValidator(("https", "http"))])
     postponements = models.PositiveSmallIntegerField(default=0, editable=False)

@@ -545,14 +545,18 @@ def test_sur_2_a_link_that_is_no_longer_asked_for_is_left_out(asked, alice, sett
 
 
 def test_stage_2_the_invitation_has_the_customers_time_and_a_date_for_their_calendar(first, alice):
-    record(first, meeting_scheduled_at=datetime(2026, 7, 22, 14, 0, tzinfo=UTC), now=NOW)
+    at = datetime(2026, 7, 22, 14, 0, tzinfo=UTC)
+    record(first, meeting_scheduled_at=at, meeting_url="https://meet.example.com/dana", now=NOW)
     draft = written(first, "stage_invitation", alice)
+    assert "Join here: https://meet.example.com/dana" in draft.body
     assert draft.subject == "Our meeting on Wednesday, July 22, 9:00 AM (Chicago)"
     assert "survey" not in draft.body.lower() and gaps_of(draft) == []
     (attached,) = LETTERS["stage_invitation"].attachments(fresh(first))
     told = attached.content.decode()
     assert "DTSTART:20260722T140000Z" in told and "DURATION:PT30M" in told
-    assert attached.name == "meeting.ics"
+    assert "LOCATION:https://meet.example.com/dana" in told and attached.name == "meeting.ics"
+    record(first, meeting_url="", now=NOW)
+    assert "Join" not in written(first, "stage_invitation", alice).body
 
 
 def test_stage_2_proposed_times_are_working_days_a_week_ahead_in_the_customers_zone(first, alice):

@@ -39,6 +39,7 @@ def frame(
         "minutes": rules.meeting_minutes,
         "short_notice": stage.short_notice(csm.zone if csm else theirs, days=notice),
         "for_them": f"{time_words(at.astimezone(theirs))} in {_city(theirs)}" if differs and at else "",
+        "contact": stage.account.contacts.order_by("-is_main", "pk").first(),
         "saved_at": _saved_at(stage, sheet["checklist"]),
         "today": today,
         "zone": user.zone,

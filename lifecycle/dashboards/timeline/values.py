@@ -67,6 +67,7 @@ LABELS = {
     "stage.meeting_scheduled_at": "meeting booked for",
     "stage.meeting_held": "meeting held",
     "stage.meeting_held_on": "held on",
+    "stage.meeting_url": "link to join",
     "stage.recording_url": "recording",
     "stage.no_meeting_reason": "why there was no meeting",
     "stage.gap_decision": "how to go on",
@@ -85,7 +86,7 @@ LABELS = {
     "opportunity.rsm_told_at": "RSM told",
 }
 # Told without what stands in them: long, or not for everybody who reads the timeline.
-UNQUOTED = {"contact.email", "contact.phone", "account.rsm_email", "stage.recording_url"}
+UNQUOTED = {"contact.email", "contact.phone", "account.rsm_email", "stage.meeting_url", "stage.recording_url"}
 
 
 @dataclass(frozen=True, slots=True)
