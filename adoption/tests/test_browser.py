@@ -198,6 +198,7 @@ def test_a_step_is_saved_in_place_and_what_is_wrong_is_said_there(
     page.locator("[name=meeting_held_on]").fill(str(tomorrow))
     page.get_by_role("button", name="Save the outcome").click()
     page.get_by_text("is in the future").first.wait_for()
+    expect(page.get_by_role("button", name="Save the outcome")).to_be_focused()
     page.locator("[name=meeting_held_on]").fill(str(imani.today(clock.now())))
     page.get_by_role("button", name="Save the outcome").click()
     page.locator("#steps").get_by_text("Held ").wait_for()

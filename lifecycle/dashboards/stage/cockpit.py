@@ -41,6 +41,7 @@ FORMS = {
     "reference": ReferenceForm,
     "goals": GoalsForm,
 }
+MOST_OWED = 8
 # Where on the page each field of the gate is filled in; any other has its own place in a form.
 ANCHORS = {
     "meeting_held": "div_id_meeting_held_on",
@@ -120,14 +121,17 @@ def _suggested(stage: Stage) -> list[dict[str, Any]]:
     ]
 
 
-def _owed(stage: Stage) -> list[dict[str, Any]]:
+def _owed(stage: Stage) -> dict[str, Any]:
     """STAGE-5: what we still owe them: open bugs, and follow-ups with a day."""
     rows = Activity.objects.asking().filter(account=stage.account_id).order_by("follow_up_on", "pk")
-    return [
-        {"entry": row, "url": reverse("accounts:entry", args=[stage.account_id, row.pk])}
-        for row in rows
-        if row.follow_up_on or row.is_open_bug
-    ]
+    owed = [row for row in rows if row.follow_up_on or row.is_open_bug]
+    return {
+        "shown": [
+            {"entry": row, "url": reverse("accounts:entry", args=[stage.account_id, row.pk])}
+            for row in owed[:MOST_OWED]
+        ],
+        "more": max(0, len(owed) - MOST_OWED),
+    }
 
 
 def _earlier(stage: Stage) -> Stage | None:
