@@ -5,6 +5,8 @@ from decimal import Decimal
 from email import message_from_bytes, policy
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Account, Activity, Opportunity, UsageSnapshot
@@ -264,6 +266,23 @@ def test_the_rail_says_what_to_bring_up_until_the_meeting_is_over(signed_in, fir
     ]
     record(final, meeting_held=True, now=NOW)
     assert signed_in.get(url(final)).context["bring_up"] == []
+
+
+def test_the_page_costs_the_same_with_1_and_30_of_everything(signed_in, first, final, alice):
+    def cost(rows):
+        for n in range(rows):
+            make_activity(final.account, f"Bug {n} of {rows}", kind="bug", by=alice, now=NOW)
+            with change(final.account_id, by=alice, via="page", now=NOW) as work:
+                row = Opportunity(account=work.account)
+                row.record({"kind": "other"}, by=alice, now=NOW, today=NOW.date())
+        signed_in.get(url(final))
+        with CaptureQueriesContext(connection) as queries:
+            page = signed_in.get(url(final))
+        assert "Open the note to the RSM" in text(page)
+        return len(queries)
+
+    assert cost(1) == cost(29)
+    assert signed_in.get(url(final)).context["owed"]["more"] == 22
 
 
 # --- STAGE-9, REF-1
