@@ -156,6 +156,7 @@ def _fed_by_people(ledger: Ledger) -> set[int]:
             (users if isinstance(entry.row, User) else teams).add(entry.row.pk)
     if not users and not teams:
         return set()
+    users |= set(Cover.objects.filter(substitute__in=users).values_list("user_id", flat=True))
     served = Account.objects.filter(
         Q(csm__in=users)
         | Q(csm__team__in=teams)

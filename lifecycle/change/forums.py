@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from accounts.models import Roster, User
 from lifecycle.milestones.models import Milestone
@@ -40,14 +40,18 @@ def _milestones() -> Milestone.objects:
 
 
 def owed(duty: Duty, row: Milestone | None, roster: Roster, policy: Policy, *, now: datetime) -> Milestone:
-    """The milestone of an invitation as it should stand, not yet saved."""
+    """The milestone of an invitation as it should stand, not yet saved: the host's, or of who leads a host that
+    works here no longer (MIL-6)."""
     row = row or Milestone(account=None, **duty.key._asdict())
-    team = roster.team_of(duty.owner)
-    today = now.astimezone(roster.users[duty.owner].zone).date()
+    host = roster.users[duty.owner]
+    owner = host if host.is_active else roster.users[roster.lead_of(host.pk) or host.pk]
+    team = roster.team_of(host.pk)
+    today = now.astimezone(owner.zone).date()
     calendar = team.calendar(today=today) if team else WorkCalendar()
-    row.title, row.owner_id, row.team_id = duty.title, duty.owner, team.pk if team else None
+    row.title, row.owner_id, row.team_id = duty.title, owner.pk, team.pk if team else None
     row.due_on, row.act_by = duty.due, calendar.last_on_or_before(duty.due)
-    row.plan_reminder(roster, policy, calendar, csm_id=duty.owner, from_day=today)
+    first_day = today - timedelta(days=policy.reminders.look_back_days)
+    row.plan_reminder(roster, policy, calendar, csm_id=owner.pk, from_day=first_day)
     return row
 
 

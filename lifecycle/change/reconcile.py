@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from accounts.models import Account
 from lifecycle.change.book import Book
-from lifecycle.milestones.models import Milestone, Reminder
+from lifecycle.milestones.models import REVIVABLE, Milestone, Reminder
 from lifecycle.rules.cadence import Span
 from lifecycle.rules.duties import Duty, duties, is_done, kind_of, lapsed
 from lifecycle.rules.facts import AccountFacts, Key
@@ -101,7 +101,9 @@ class _Reconciliation:
         else:
             row.status, row.reason, row.done_at, row.done_by = "open", "", None, None
             self.changed.append(row)
+        was_due = None if row._state.adding else row.due_on
         self._set(account, facts, duty, row, due)
+        self._follow(row, was_due)
         self.opened.append(row)
         self.moves.append(PlannedMove("add", account.pk, row.kind, row.day, row.title, row.due_on))
         if kind_of(row.key).tells_lead:
@@ -128,8 +130,13 @@ class _Reconciliation:
             self.moves.append(
                 PlannedMove("move", account.pk, row.kind, row.day, row.title, row.due_on, was_due)
             )
-            if abs(row.due_on - was_due) > timedelta(days=self.book.policy.reminders.rearm_days):
-                self.rearm.append(row)
+            self._follow(row, was_due)
+
+    def _follow(self, row: Milestone, was_due: date | None) -> None:
+        """MIL-5: a row that moved far, open or while it was cancelled, reminds again."""
+        far = timedelta(days=self.book.policy.reminders.rearm_days)
+        if was_due is not None and abs(row.due_on - was_due) > far:
+            self.rearm.append(row)
 
     def _set(self, account: Account, facts: AccountFacts, duty: Duty, row: Milestone, due: date) -> None:
         team = self.book.roster.team_of(account.csm_id)
@@ -171,11 +178,13 @@ class _Reconciliation:
             of_ours.filter(pk__in=self.lapsed).update(lapsed_at=self.book.now)
 
     def _rearm(self) -> None:
-        """MIL-5: a move of more than seven days re-arms occasions that were sent, or decided by hand, already."""
-        over = Reminder.objects.filter(Q(state="sent") | Q(decided_by__isnull=False))
-        sent = set(over.filter(milestone__in=self.rearm).values_list("milestone_id", flat=True))
+        """MIL-5: a move of more than seven days re-arms occasions that are over already: sent, failed, decided by
+        hand, or given up for a newer one."""
+        waits = Q(state="planned") | Q(state="superseded", reason__in=REVIVABLE)
+        over = Reminder.objects.exclude(waits & Q(decided_by=None)).filter(milestone__in=self.rearm)
+        reminded = set(over.values_list("milestone_id", "ordinal"))
         for row in self.rearm:
-            if row.pk in sent:
+            if (row.pk, row.ordinal) in reminded:
                 row.ordinal += 1
 
 

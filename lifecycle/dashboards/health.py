@@ -29,6 +29,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Count, Min, Q
+from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -129,7 +130,7 @@ def figures(now: datetime) -> Figures:
         planner_lag_seconds=_lag(beats.get(planner.PLANNER), now),
         dispatcher_lag_seconds=_lag(beats.get(DISPATCHER), now),
         seal_lag_seconds=_lag(beats.get(SEALER), now),
-        oldest_due_seconds=_since(due.aggregate(at=Min("not_before"))["at"], now),
+        oldest_due_seconds=_since(due.aggregate(at=Min(Greatest("not_before", "created_at")))["at"], now),
         mails=_mails(),
         uncertain=Message.objects.filter(unsure, uncertain=True).count(),
         reaped_last_hour=Attempt.objects.filter(reaped, started_at__gte=now - HOUR).count(),

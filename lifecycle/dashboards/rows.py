@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from adoption.models import Stage
 from lifecycle.dashboards.scene import RECAPS, Scene
 from lifecycle.dashboards.shown import SHOWN
 from lifecycle.milestones.models import Milestone
@@ -29,12 +30,7 @@ class Row:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Inside a group: recaps first, then preparation by meeting time, then by due date, then by MRR."""
-        kind = self.milestone.kind
-        rank = 0 if kind in RECAPS else 1 if kind in MEETING_PREPARATION and self.meeting_at else 2
-        meeting = self.meeting_at.timestamp() if rank == 1 and self.meeting_at else 0
-        mrr = self.milestone.account.mrr_cents if self.milestone.account else 0
-        return rank, meeting, self.milestone.act_by, -mrr, self.milestone.pk
+        return order(self.milestone, self.meeting_at)
 
     def is_asleep(self, today: date) -> bool:
         """Whether somebody put it off until a later day."""
@@ -49,6 +45,29 @@ class Row:
         if act_by > sunday + timedelta(days=7):
             return (4, act_by, *self.order)
         return (group, *self.order)
+
+
+def order(milestone: Milestone, meeting_at: datetime | None) -> tuple[Any, ...]:
+    """The order of My day, and of the mails that read like it (MIL-4): recaps first, then preparation by meeting
+    time, then by due date, then by MRR."""
+    prepares = milestone.kind in MEETING_PREPARATION and meeting_at is not None
+    rank = 0 if milestone.kind in RECAPS else 1 if prepares else 2
+    meeting = meeting_at.timestamp() if prepares and meeting_at else 0
+    mrr = milestone.account.mrr_cents if milestone.account else 0
+    return (
+        rank,
+        meeting,
+        milestone.act_by,
+        -mrr,
+        milestone.pk or 0,
+    )  # one that is only foreseen has no key yet
+
+
+def meetings_of(milestones: Iterable[Milestone]) -> dict[int, datetime]:
+    """By stage, the meeting that a duty prepares: what `order` asks for. No query where nothing is prepared."""
+    stages = [row.source_id for row in milestones if row.kind in MEETING_PREPARATION]
+    found = Stage.objects.filter(pk__in=stages).exclude(meeting_scheduled_at=None) if stages else ()
+    return {stage.pk: stage.meeting_scheduled_at for stage in found}
 
 
 def next_step(rows: Iterable[Row], *, today: date) -> Row | None:

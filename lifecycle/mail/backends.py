@@ -29,7 +29,7 @@ from lifecycle.mail.dispatch.writing import UnfitError, on_the_wire
 CONNECT_SECONDS = 10
 REPLY_SECONDS = 300
 FAREWELL_SECONDS = 1
-TRY_LATER, FAILED = 400, 500
+TRY_ON, TRY_LATER, FAILED = 300, 400, 500
 CLOSING, TOO_BIG = 421, 552
 BROKEN = (smtplib.SMTPException, OSError)
 
@@ -125,6 +125,9 @@ class SmtpBackend(EmailBackend):
         except BROKEN as problem:
             self._drop()
             raise NoAnswerError("data", _words(problem), host=self.host) from problem
+        if code <= 0 or TRY_ON <= code < TRY_LATER:  # no answer that tells whether it took the mail
+            self._drop()
+            raise NoAnswerError("data", f"{code} {_text(words)}", host=self.host)
         self._judge("data", code, words)
         return Reply(code, _text(words), self.host)
 

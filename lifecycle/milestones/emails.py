@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -15,6 +14,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import User
+from lifecycle.dashboards.rows import meetings_of, order
+from lifecycle.dashboards.scene import RECAPS as RECAP_KINDS
 from lifecycle.dashboards.shown import path_of
 from lifecycle.mail.dispatch import Mail, register_kind, shared
 from lifecycle.mail.models import Message
@@ -25,7 +26,7 @@ from lifecycle.milestones.planner.postroom import Postroom
 
 NOTHING_LEFT = "Nothing was left to say when it was about to leave."
 ENDS = {"held": "held", "dead": "failed"}
-RECAPS, LATE, TODAY, COMING = "Recaps to send", "Late", "Due today", "Coming up"
+RECAPS, LATE, TODAY, COMING = "Recaps to send", "Overdue", "Due today", "Coming up"
 GROUPS = (RECAPS, LATE, TODAY, COMING)
 
 
@@ -131,10 +132,12 @@ def render(message: Message, now: datetime) -> Mail:
     """MIL-4: one mail, ordered as My day, in plain text and HTML made of the same context."""
     today = message.recipient.today(now)
     found = shared().pop(("contents", message.pk), None) or desk.contents(message)
-    reminders = sorted(found.reminders, key=lambda r: _rank(r.milestone, today))
+    duties = [reminder.milestone for reminder in found.reminders]
+    meetings = meetings_of(duties)
+    duties.sort(key=lambda row: order(row, meetings.get(row.source_id)))
     groups: dict[str, list[Line]] = defaultdict(list)
-    for reminder in reminders:
-        line = _line(reminder.milestone, today)
+    for duty in duties:
+        line = _line(duty, today)
         groups[line.group].append(line)
     notices = found.notices
     context = {
@@ -153,18 +156,12 @@ def render(message: Message, now: datetime) -> Mail:
 
 
 def _group(milestone: Milestone, today: date) -> str:
-    if milestone.kind.startswith("recap_"):
-        return RECAPS
+    """The headings of My day: by the day to act by (CAD-5), recaps that are due apart."""
     if milestone.act_by > today:
         return COMING
-    return LATE if milestone.due_on < today else TODAY
-
-
-def _rank(milestone: Milestone, today: date) -> tuple[Any, ...]:
-    """The order of My day: recaps, what is late, today, coming; by due date, then by MRR."""
-    account = milestone.account
-    worth = -account.mrr_cents if account else 0
-    return (GROUPS.index(_group(milestone, today)), milestone.act_by, worth, milestone.pk)
+    if milestone.kind in RECAP_KINDS:
+        return RECAPS
+    return LATE if milestone.act_by < today else TODAY
 
 
 def _line(milestone: Milestone, today: date) -> Line:
@@ -179,14 +176,14 @@ def _line(milestone: Milestone, today: date) -> Line:
 
 def _when(milestone: Milestone, today: date) -> str:
     """CAD-5: the day to act by, and the day itself where they differ."""
-    late = (today - milestone.due_on).days
-    if late > 0:
-        return f"was due {_day(milestone.due_on)}, {late} day{'s' if late > 1 else ''} ago"
+    late = (today - milestone.act_by).days
     said = f"due {_day(milestone.act_by)}"
+    if late > 0:
+        said = f"was {said}, {late} day{'s' if late > 1 else ''} ago"
     if milestone.act_by == milestone.due_on:
         return said
     name = f"day {milestone.day}" if milestone.day else "the day itself"
-    return f"{said}; {name} is {_day(milestone.due_on)}"
+    return f"{said}; {name} {'was' if milestone.due_on < today else 'is'} {_day(milestone.due_on)}"
 
 
 def _told(notice: Notice) -> dict[str, str]:
@@ -196,7 +193,7 @@ def _told(notice: Notice) -> dict[str, str]:
 
 def _subject(groups: dict[str, list[Line]], told: int) -> str:
     due = len(groups[RECAPS]) + len(groups[TODAY])
-    counted = ((due, "due today"), (len(groups[LATE]), "late"), (len(groups[COMING]), "coming up"))
+    counted = ((due, "due today"), (len(groups[LATE]), "overdue"), (len(groups[COMING]), "coming up"))
     parts = [f"{number} {words}" for number, words in counted if number]
     if told and not parts:
         parts = [f"{told} notice{'s' if told > 1 else ''}"]

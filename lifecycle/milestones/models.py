@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
@@ -14,12 +15,12 @@ from accounts.models.account import VisibleQuerySet
 from adoption.models import Stage
 from lifecycle.guard import DomainModel
 from lifecycle.mail.models import Message
-from lifecycle.rules.cadence import WorkCalendar
+from lifecycle.rules.cadence import WorkCalendar, start_of_day
 from lifecycle.rules.duties import kind_of
 from lifecycle.rules.facts import Key
 from lifecycle.rules.policy import Policy
 from lifecycle.rules.refused import Refused
-from lifecycle.rules.reminders import DAY, PREPARE, Occasion, occasions, send_at
+from lifecycle.rules.reminders import DAY, PREPARE, Occasion, occasions
 from onboarding.models import Forum, Onboarding, TrainingSession
 
 SOURCES: dict[str, type[DomainModel]] = {
@@ -30,7 +31,14 @@ SOURCES: dict[str, type[DomainModel]] = {
     "opportunity": Opportunity,
     "forum": Forum,
 }
+FIRST_ZONE = ZoneInfo("Pacific/Kiritimati")  # where each day begins first
 STATUSES = ("open", "done", "cancelled")
+
+# Why a reminder was given up before it left, where that may become untrue again (MIL-5).
+CLOSED = "Done or cancelled before it left."
+NOT_THEIRS = "Somebody else looks after it now."
+INACTIVE = "The recipient no longer works here."
+REVIVABLE = (CLOSED, NOT_THEIRS, INACTIVE)
 
 
 class MilestoneQuerySet(VisibleQuerySet):
@@ -143,17 +151,16 @@ class Milestone(DomainModel):
     def plan_reminder(
         self, roster: Roster, policy: Policy, calendar: WorkCalendar, *, csm_id: int | None, from_day: date
     ) -> None:
-        """Set `remind_at`: the first instant at which somebody's mail of an occasion from that day on leaves."""
+        """Set `remind_at`: when the first day from that one on which somebody is to be reminded begins anywhere,
+        for who covers may live anywhere. The planner looks then, and sets the very hour (MIL-6)."""
         self.remind_at = None
         for occasion in self.occasions(policy, calendar):
             if occasion.on < from_day:
                 continue
-            people = self.audience(occasion, roster, csm_id=csm_id)
-            hours = [
-                send_at(occasion.on, hour=person.mail_hour(policy), zone=person.zone) for person in people
-            ]
-            self.remind_at = min(hours, default=None)
-            if hours or occasion.name not in (PREPARE, DAY):  # the late ones repeat without end
+            if self.audience(occasion, roster, csm_id=csm_id):
+                self.remind_at = start_of_day(occasion.on, FIRST_ZONE)
+                return
+            if occasion.name not in (PREPARE, DAY):  # the late ones repeat without end
                 return
 
     def complete(self, *, by: User, now: datetime) -> None:

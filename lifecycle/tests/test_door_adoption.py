@@ -406,12 +406,19 @@ def test_mil_4_another_mail_hour_moves_the_reminders_of_a_whole_book_with_few_qu
 
     for account in make_accounts(2, csm=csm):
         complete(account, date(2026, 1, 30))
+    asleep = NOW + timedelta(days=300)
+
+    def all_asleep():
+        with change(None, by=None, via="task", now=NOW):
+            Milestone.objects.naming(()).update(remind_at=asleep)
+
+    all_asleep()
     few = queries(6)
     for account in make_accounts(6, csm=csm):
         complete(account, date(2026, 1, 30))
+    all_asleep()
     assert queries(7) == few
-    hours = {row.remind_at.hour for row in Milestone.objects.open()}
-    assert hours == {7}
+    assert not Milestone.objects.open().filter(remind_at=asleep).exists()
 
 
 def test_stage_3_a_lead_who_says_retry_brings_the_booking_back(premium):

@@ -76,7 +76,7 @@ def test_onb_6_the_invitations_are_owed_from_ten_days_before_until_the_day_is_ov
     look_at_forums(opens)
     row = invitation()
     assert (row.account, row.owner, row.due_on, row.status) == (None, alice, HELD - timedelta(days=7), "open")
-    assert row.remind_at == at(HELD - timedelta(days=7), 8)
+    assert row.remind_at == at(HELD - timedelta(days=8), 10)  # when that day begins in the Line Islands
     look_at_forums(at(HELD, 23))
     assert invitation().status == "open"
     look_at_forums(at(HELD + timedelta(days=1), 0))

@@ -107,17 +107,20 @@ def bulk(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if verb not in lists.BULK:
         raise Http404
-    done, skipped = _each(verb, _chosen(request, now=now), by=user, now=now)
-    if skipped:
-        why = " ".join(f"{n} skipped: {text}" for text, n in skipped.items())
-        messages.warning(request, f"{VERBS[verb].done_many} {done}. {why}")
+    chosen = _chosen(request, now=now)
+    done, skipped = _each(verb, chosen[:MOST_AT_ONCE], by=user, now=now)
+    said = [f"{n} skipped: {text}" for text, n in skipped.items()]
+    if len(chosen) > MOST_AT_ONCE:
+        said.append(f"{MOST_AT_ONCE} at a time, {len(chosen) - MOST_AT_ONCE} left.")
+    if said:
+        messages.warning(request, f"{VERBS[verb].done_many} {done}. {' '.join(said)}")
     else:
         messages.success(request, f"{VERBS[verb].done_many} {done}")
     return redirect(back(request, otherwise="/outbox/"))
 
 
 def _chosen(request: HttpRequest, *, now: datetime) -> list[int]:
-    """The mails that were ticked, or all of the list; only those this person may work, at most so many."""
+    """The mails that were ticked, or all of the list; only those this person may work."""
     user = request.user
     worked = Message.objects.worked_by(user, today=user.today(now)).filter(channel="mail")
     if request.POST.get("all"):
@@ -128,7 +131,7 @@ def _chosen(request: HttpRequest, *, now: datetime) -> list[int]:
         )
     else:
         worked = worked.filter(pk__in=[number(pk) for pk in request.POST.getlist("mail")])
-    return list(worked.order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
+    return list(worked.order_by("pk").values_list("pk", flat=True))
 
 
 def _each(verb: str, ids: Iterable[int], *, by: User, now: datetime) -> tuple[int, Counter[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from accounts.models import Account, Team, User
 from lifecycle.dashboards.reminders import words
+from lifecycle.dashboards.rows import meetings_of, order
 from lifecycle.dashboards.shown import path_of
 from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail.models import Message
@@ -159,7 +160,8 @@ def _days(lines: list[Line], allowed: Allowed, *, today: date) -> list[Day]:
     days: dict[date, Day] = {}
     mails: dict[tuple[date, int, str], Mail] = {}
     left = MOST_LINES
-    for line in sorted(lines, key=_rank):
+    meetings = meetings_of(line.milestone for line in lines)
+    for line in sorted(lines, key=lambda line: _rank(line, meetings)):
         local = line.leaves.astimezone(line.recipient.zone)
         at_once = bool(line.mail and line.mail.kind == AT_ONCE)
         key = (local.date(), line.recipient.pk, line.mail.dedup if at_once else "")
@@ -175,12 +177,10 @@ def _days(lines: list[Line], allowed: Allowed, *, today: date) -> list[Day]:
     return [days[on] for on in sorted(days)]
 
 
-def _rank(line: Line) -> tuple[Any, ...]:
+def _rank(line: Line, meetings: dict[int, datetime]) -> tuple[Any, ...]:
     """By mail; in it as My day has it, what stays out last."""
-    milestone = line.milestone
-    worth = -milestone.account.mrr_cents if milestone.account else 0
-    recap = not milestone.kind.startswith("recap_")
-    return (line.leaves, line.recipient.name, line.recipient.pk, line.stays, recap, milestone.act_by, worth)
+    place = order(line.milestone, meetings.get(line.milestone.source_id))
+    return (line.leaves, line.recipient.name, line.recipient.pk, line.stays, *place)
 
 
 def _when(line: Line, now: datetime) -> str:

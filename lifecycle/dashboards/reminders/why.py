@@ -15,17 +15,8 @@ from lifecycle.dashboards.reminders import words
 from lifecycle.dashboards.shown import path_of
 from lifecycle.dashboards.templatetags.waymark import day_words, hour_words
 from lifecycle.mail.models import Message
-from lifecycle.milestones.models import Milestone, Reminder
-from lifecycle.milestones.planner.bundling import (
-    AT_ONCE,
-    CLOSED,
-    DIGEST,
-    INACTIVE,
-    MOVED_FAR,
-    NEWER,
-    NOT_THEIRS,
-    Planning,
-)
+from lifecycle.milestones.models import CLOSED, INACTIVE, NOT_THEIRS, Milestone, Reminder
+from lifecycle.milestones.planner.bundling import AT_ONCE, DIGEST, MOVED_FAR, NEWER, Planning
 from lifecycle.milestones.planner.forecast import DAYS
 from lifecycle.milestones.planner.postroom import Postroom
 from lifecycle.rules.duties import kind_of

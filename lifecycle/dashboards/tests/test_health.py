@@ -80,6 +80,7 @@ def ask(client, token):
 
 def mail(state, number=1, **values):
     values.setdefault("sent_at", NOW if state == "sent" else None)
+    values.setdefault("created_at", NOW - timedelta(days=1))
     return due_message(f"{state}{number}@example.com", now=NOW, number=number, state=state, **values)
 
 
@@ -113,6 +114,12 @@ def test_healthz_complains_when_due_mail_has_not_left_for_fifteen_minutes(ask, s
     answer = ask()
     assert (answer.status_code, answer.json()["oldest_due_seconds"]) == (status, seconds)
     assert bool(answer.json()["problems"]) == (status == 503)
+
+
+def test_a_digest_that_is_planned_after_its_hour_is_no_complaint(ask):
+    mail("due", not_before=NOW - timedelta(hours=3), created_at=NOW - timedelta(seconds=5))
+    answer = ask()
+    assert (answer.status_code, answer.json()["oldest_due_seconds"]) == (200, 5)
 
 
 def test_without_a_token_nothing_is_told(client, running):

@@ -214,6 +214,16 @@ def test_what_follows_is_settled_with_the_act_or_neither_happens(settled, joss):
 
 
 @pytest.mark.servers
+@pytest.mark.parametrize("answer", ["xyz", "354 go on", "302 elsewhere"])
+def test_an_answer_after_the_content_that_says_nothing_is_no_answer(server, joss, imani, account, answer):
+    """The mail may have arrived: a customer's waits for a person, and is not sent a second time."""
+    message = post(account, imani, now=NOW)
+    assert send_all(server, now=NOW, END=answer) == {"held": 1}
+    message.refresh_from_db()
+    assert (message.state, message.uncertain) == ("held", True)
+
+
+@pytest.mark.servers
 def test_a_held_mail_that_is_retried_is_byte_for_byte_the_one_that_may_have_arrived(
     server, joss, imani, account
 ):

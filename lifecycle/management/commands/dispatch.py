@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 from django.core.management import BaseCommand
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from lifecycle import clock
 from lifecycle.events import seal
@@ -73,15 +73,25 @@ class Command(BaseCommand):
         drift = clock.drift(now)
         dispatch.reap(now=now)
         if not self.recent(planner.PLANNER, 2 * PLAN_EVERY, now=now):
-            planner.plan(now)
+            self.on_its_own(planner.plan, now)
         if not self.recent(DISPATCHER, BEAT_EVERY, now=now):
             ServiceBeat.mark(DISPATCHER, now=now, drift=drift)
         if time.monotonic() >= self.seal_at:
             self.seal_at = time.monotonic() + SEAL_SECONDS
-            seal.seal(now=now)
+            self.on_its_own(seal.seal, now=now)
         end = time.monotonic() + TURN_SECONDS
         dispatch.drain(stopping=lambda: self.stopping.is_set() or time.monotonic() > end)
         return time.monotonic() <= end
+
+    @staticmethod
+    def on_its_own(job, *args, **kwargs):
+        """What fails beside the mail, and not for want of the database, keeps no mail from leaving."""
+        try:
+            job(*args, **kwargs)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("%s failed, trying on", job.__name__)
 
     @staticmethod
     def recent(name, span, *, now):

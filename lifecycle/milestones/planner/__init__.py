@@ -9,7 +9,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from accounts.models import Account
 from lifecycle.change import change_many
@@ -103,7 +103,7 @@ def _through_the_door(ids: list[int], now: datetime) -> None:
     try:
         with change_many(ids, by=None, via="task", now=now):
             pass
-    except DatabaseError:
+    except (OperationalError, InterfaceError):  # no account's fault: nothing can be read or written
         raise
     except Exception:
         if len(ids) == 1:  # one broken account must not stop the mail of all others

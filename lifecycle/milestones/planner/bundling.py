@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import QuerySet
 
 from accounts.models import User
@@ -16,24 +18,31 @@ from lifecycle.events.models import Event
 from lifecycle.mail.dispatch.sending import TOO_LATE
 from lifecycle.mail.models import Message
 from lifecycle.mail.models.outbox import OPEN_STATES
-from lifecycle.milestones.models import Milestone, Notice, Reminder
+from lifecycle.milestones.models import (
+    CLOSED,
+    INACTIVE,
+    NOT_THEIRS,
+    REVIVABLE,
+    Milestone,
+    Notice,
+    Reminder,
+)
 from lifecycle.milestones.planner import desk
 from lifecycle.milestones.planner.postroom import Postroom
 from lifecycle.rules.duties import kind_of
 from lifecycle.rules.reminders import DAY, PREPARE
 
+log = logging.getLogger(__name__)
+
 BATCH = 5000
 ONE_DAY = timedelta(days=1)
 FAR = 2 * ONE_DAY
+LATER = timedelta(hours=1)  # when a duty that could not be planned is tried again
 DIGEST, AT_ONCE = "digest", "now"
 
 NEWER = "A newer reminder took its place."
-CLOSED = "Done or cancelled before it left."
-NOT_THEIRS = "Somebody else looks after it now."
-INACTIVE = "The recipient no longer works here."
 MOVED_FAR = "The date moved; a new reminder is planned."
 FAR_OFF = "It was planned for another day than the one that has come."
-REVIVABLE = (CLOSED, NOT_THEIRS, INACTIVE)  # what may become true again
 
 
 @dataclass(slots=True)
@@ -99,7 +108,13 @@ class Planning:
         revived: list[Reminder] = []
         looks: dict[datetime | None, list[int]] = defaultdict(list)
         for milestone in self.due:
-            come, remind_at = self.come(milestone)
+            try:
+                come, remind_at = self.come(milestone)
+            except DatabaseError:
+                raise
+            except Exception:  # one broken duty must not stop the mail of all others
+                log.exception("reminders of milestone %s cannot be planned", milestone.pk)
+                come, remind_at = {}, self.now + LATER
             looks[remind_at].append(milestone.pk)
             for person_id, occasions in come.items():
                 self.choose(milestone, person_id, occasions, known[milestone.pk], new, revived)

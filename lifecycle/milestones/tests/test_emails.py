@@ -94,6 +94,6 @@ def test_a_late_digest_lists_what_is_still_open_and_says_how_late(imani, sink, s
     for minute in (0, 1):  # yesterday's expires and gives today's what it held
         plan(start + timedelta(hours=72, minutes=minute))
         drain(now=start + timedelta(hours=72, minutes=minute))
-    assert [mail.subject for mail in sink.to(imani.email)] == ["Waymark: 4 late"]
-    assert "was due Sun, Mar 1, 6 days ago" in sink.to(imani.email)[0].text
+    assert [mail.subject for mail in sink.to(imani.email)] == ["Waymark: 4 overdue"]
+    assert "was due Fri, Feb 27, 8 days ago; day 30 was Sun, Mar 1" in sink.to(imani.email)[0].text
     assert not Message.objects.filter(state__in=("dead", "retry", "due")).exists()

@@ -180,18 +180,6 @@ def test_mil_4_one_mail_a_person_and_day_however_much_is_due(imani, joss, sink):
     assert [(who, len(lines)) for who, lines in mails] == [("imani", 5), ("joss", 5)]
 
 
-def test_mil_4_a_digest_reads_as_my_day_what_is_late_first_then_today_then_coming_by_worth(imani, joss, sink):
-    adopted("Small", mrr=Decimal("600.00"))
-    adopted("Large", mrr=Decimal("950.00"))
-    adopted("Late", on=date(2026, 1, 13))  # day 30 was Thursday, February 12
-    (mine,) = [lines for who, lines in look(chicago("02-15 08:00"), sink) if who == "imani"]
-    late = [line for line in mine if "Late" in line]
-    assert mine[: len(late)] == late and late
-    assert mine[len(late) :] == ["30-day adoption, Large", "30-day adoption, Small"]
-    subject = sink.to("imani@example.com")[0].subject
-    assert subject == f"Waymark: {len(late)} late, 2 coming up"
-
-
 # --- looked at again before it leaves
 
 
