@@ -7,8 +7,9 @@
 - mail has been due for fifteen minutes and has not left: no dispatcher runs, or the mail server does not work.
 
 All else that a person should look at is a warning and leaves it at 200: mail that is held or dead, an open circuit
-while nothing waits behind it, a clock that jumped, a full disk, a log that is not sealed. Each waits for a person or
-mends itself, and restarting or replacing this instance would help none of it.
+while nothing waits behind it, a clock that jumped, Celery that stands still (the sending loop does without), a full
+disk, a log that is not sealed. Each waits for a person or mends itself, and restarting or replacing this instance
+would help none of it.
 
 Without a token it says no more than `ok` or `not well`. With an API token of any scope it says why, in JSON: counts
 and times only, nothing of any account or person.
@@ -37,6 +38,7 @@ from django.views.decorators.http import require_safe
 from lifecycle import clock
 from lifecycle.api.auth import bearer
 from lifecycle.api.models import ApiToken
+from lifecycle.celery import WORKER
 from lifecycle.events.seal import SEALER
 from lifecycle.mail.dispatch.queue import SMTP
 from lifecycle.mail.dispatch.sending import UNANSWERED
@@ -48,6 +50,7 @@ from lifecycle.milestones import planner
 log = logging.getLogger(__name__)
 
 LATE = planner.LATE_AFTER
+WORKER_LATE = timedelta(seconds=50)  # asked each fifteen; what ails it shows within a minute
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DISK_LOW = 500_000_000  # bytes
 ANSWER_SECONDS = 1.7  # what the database gets; with the rest the answer takes less than two
@@ -63,6 +66,7 @@ class Figures:
     database: str
     planner_lag_seconds: float | None
     dispatcher_lag_seconds: float | None
+    worker_lag_seconds: float | None
     seal_lag_seconds: float | None
     oldest_due_seconds: float | None
     mails: dict[str, int]
@@ -104,7 +108,12 @@ class Figures:
         if dead := self.mails["dead"]:
             yield f"{dead} mail{'' if dead == 1 else 's'} could not be sent."
         if abs(self.clock_drift_seconds) > clock.MOST_DRIFT:
-            yield f"A clock jumped by {self.clock_drift_seconds:.0f} seconds: customers' mail waits."
+            seen = f"A clock jumped by {self.clock_drift_seconds:.0f} seconds"
+            yield f"{seen}: whoever saw it leaves customers' mail to others, or waiting."
+        lag = abs(self.worker_lag_seconds or 0)  # zero too where nobody ever ran one
+        if lag > WORKER_LATE.total_seconds():
+            since = _minutes(max(lag, 60))
+            yield f"Celery has done nothing for {since}: look at Redis, at its beat and at its worker."
         if self.disk_free_bytes < DISK_LOW:
             yield f"The disk has {self.disk_free_bytes // 1_000_000} MB left."
         if self.seal_lag_seconds is not None and self.seal_lag_seconds > LATE.total_seconds():
@@ -129,6 +138,7 @@ def figures(now: datetime) -> Figures:
         database=connection.vendor,
         planner_lag_seconds=_lag(beats.get(planner.PLANNER), now),
         dispatcher_lag_seconds=_lag(beats.get(DISPATCHER), now),
+        worker_lag_seconds=_lag(beats.get(WORKER), now),
         seal_lag_seconds=_lag(beats.get(SEALER), now),
         oldest_due_seconds=_since(due.aggregate(at=Min(Greatest("not_before", "created_at")))["at"], now),
         mails=_mails(),

@@ -29,6 +29,7 @@ GAUGES: dict[str, tuple[str, Callable[[Figures], float | None]]] = {
     "well": ("1, or 0 where /healthz answers 503", lambda f: not f.problems()),
     "planner_lag_seconds": ("since a planner last ran", lambda f: f.planner_lag_seconds),
     "dispatcher_lag_seconds": ("since a dispatcher last ran", lambda f: f.dispatcher_lag_seconds),
+    "worker_lag_seconds": ("since a Celery worker last ran", lambda f: f.worker_lag_seconds),
     "seal_lag_seconds": ("since the log was last sealed", lambda f: f.seal_lag_seconds),
     "oldest_due_seconds": (
         "how long the oldest mail that is due has been due",

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from accounts.tests.factories import make_csm
 from lifecycle import clock
 from lifecycle.api.models import SCOPES, ApiToken
+from lifecycle.celery import WORKER
 from lifecycle.dashboards import health
 from lifecycle.dashboards.metrics import GAUGES
 from lifecycle.events.seal import seal
@@ -40,6 +41,7 @@ DETAIL = {
     "database",
     "planner_lag_seconds",
     "dispatcher_lag_seconds",
+    "worker_lag_seconds",
     "seal_lag_seconds",
     "oldest_due_seconds",
     "queued",
@@ -192,8 +194,23 @@ def test_the_figures_are_those_of_the_rows(ask):
         "The mail server has not worked for 4 minutes: Connection refused",
         "2 mails wait for a decision.",
         "1 mail could not be sent.",
-        "A clock jumped by -130 seconds: customers' mail waits.",
+        "A clock jumped by -130 seconds: whoever saw it leaves customers' mail to others, or waiting.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(50, ""), (51, "1 minute"), (179, "2 minutes"), (-51, "1 minute")]
+)
+def test_celery_that_has_stood_still_for_50_seconds_is_a_warning(ask, seconds, said):
+    ServiceBeat.mark(WORKER, now=NOW - timedelta(seconds=seconds))
+    answer = ask()
+    sentence = f"Celery has done nothing for {said}: look at Redis, at its beat and at its worker."
+    assert (answer.status_code, answer.json()["warnings"]) == (200, [sentence] if said else [])
+    assert answer.json()["worker_lag_seconds"] == seconds
+
+
+def test_an_installation_without_celery_is_not_asked_for_it(ask):
+    assert (ask().json()["worker_lag_seconds"], ask().json()["warnings"]) == (None, [])
 
 
 def test_a_log_that_is_not_sealed_and_a_full_disk_are_warnings(ask, monkeypatch):
@@ -320,7 +337,13 @@ def test_prometheus_reads_the_same_figures(ask):
         "held": 1,
         "dead": 0,
     }
-    absent = {"dispatcher_lag_seconds", "seal_lag_seconds", "circuit_open_seconds", "backup_age_seconds"}
+    absent = {
+        "dispatcher_lag_seconds",
+        "worker_lag_seconds",
+        "seal_lag_seconds",
+        "circuit_open_seconds",
+        "backup_age_seconds",
+    }
     assert {f"waymark_{name}" for name in GAUGES} - {key[0] for key in found} == {
         f"waymark_{name}" for name in absent
     }
