@@ -51,8 +51,8 @@ def drain(
 
     Any number of processes may drain at once. `now` replaces the clock (`remind --now`); normally each step
     asks the database's. Answers how many messages ended how: `sent`, `retry`, `dead`, `cancelled`, ...,
-    `unwritten`, `waiting` when the mail server does not work, and `fenced`. While the clocks cannot be trusted
-    customers' mail stays where it is.
+    `unwritten`, `waiting` when the mail server does not work, and `fenced`. Where this process saw a clock jump
+    it leaves customers' mail where it is.
     """
     with nullcontext() if now is None else clock.at(now), sharing():
         transport: Transport = import_string(settings.MAIL_TRANSPORT)()
@@ -95,7 +95,8 @@ def _drain(transport: Transport, limit: int | None, stopping: Callable[[], bool]
 
 
 def _mistrusts(instant: datetime) -> bool:
-    """Whether a clock was set since this process started: due times may be wrong then (reliability.md, row 14)."""
+    """Whether a clock was set since this process started: due times may be wrong then (reliability.md, row 14). Where
+    it was this host's alone, others send on: they go by the database's, which is right."""
     return not clock.is_replaced() and abs(clock.drift(instant)) > clock.MOST_DRIFT
 
 

@@ -11,7 +11,6 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from accounts.models import Account, User
-from lifecycle import clock
 from lifecycle.mail.models.letters import Draft
 
 OPEN_STATES = ("due", "retry")
@@ -29,7 +28,6 @@ STATES = (
 )
 CHANNELS = ("mail", "webhook")
 AUDIENCES = ("staff", "customer")
-LATELY = timedelta(minutes=1)
 
 
 class MessageQuerySet(models.QuerySet):
@@ -247,11 +245,3 @@ class ServiceBeat(models.Model):
         """How long ago it last ran; None when it never did."""
         last = cls.objects.filter(name=name).values_list("at", flat=True).first()
         return None if last is None else now - last
-
-    @classmethod
-    def drifting(cls, *, now: datetime) -> float:
-        """The largest drift that a service noted within the last minute, 0.0 while the clocks can be trusted:
-        beyond it customers' mail waits (reliability.md, row 14)."""
-        lately = cls.objects.filter(at__gte=now - LATELY)
-        worst = max(lately.values_list("wall_minus_mono", flat=True), key=abs, default=0.0)
-        return worst if abs(worst) > clock.MOST_DRIFT else 0.0

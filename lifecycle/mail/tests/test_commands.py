@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from datetime import date
 from decimal import Decimal
@@ -13,9 +14,10 @@ from django.core.management import CommandError, call_command
 
 from accounts.tests.factories import complete_onboarding, make_account, make_csm, make_lead, make_team
 from lifecycle import clock
-from lifecycle.mail.models import Message
+from lifecycle.mail.models import Message, ServiceBeat
 from lifecycle.mail.tests.rude import RudeServer
 from lifecycle.mail.tests.sending import chicago, due_message
+from lifecycle.management.commands import dispatch
 from lifecycle.milestones.models import Reminder
 
 pytestmark = [pytest.mark.servers]
@@ -131,6 +133,21 @@ def wait_for(question, seconds: float = 30) -> None:
     while not question():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.05)
+
+
+@pytest.mark.django_db
+def test_a_clock_that_jumped_is_told_at_each_turn_though_a_loop_whose_clock_is_right_shares_the_mark(
+    monkeypatch, settings, tmp_path
+):
+    settings.MAIL_DIR = tmp_path
+    loop = dispatch.Command()
+    loop.stopping, loop.seal_at = threading.Event(), float("inf")
+    ServiceBeat.mark(dispatch.DISPATCHER, now=clock.now())
+    loop.work()
+    assert ServiceBeat.objects.get(name=dispatch.DISPATCHER).wall_minus_mono == 0
+    monkeypatch.setattr(clock, "drift", lambda instant: -7200.0)
+    loop.work()
+    assert ServiceBeat.objects.get(name=dispatch.DISPATCHER).wall_minus_mono == -7200
 
 
 def test_the_loop_sends_what_is_due_and_stops_when_asked(due_now, smtp_sink, spawn):
