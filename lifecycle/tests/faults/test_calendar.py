@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import time as clocks
-from datetime import UTC, date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -14,10 +15,16 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
+from accounts.models import Account, User
+from accounts.tests.factories import complete_onboarding, make_account, make_csm
+from lifecycle import clock
+from lifecycle.change import change
+from lifecycle.milestones.models import Milestone
 from lifecycle.rules.cadence import WorkCalendar, add_months, due_on, local_instant, start_of_day
 from lifecycle.rules.policy import Policy
 from lifecycle.rules.reminders import send_at
 from lifecycle.tests import naive
+from lifecycle.tests.faults.kit import World
 from lifecycle.tests.test_rules_dates import DAYS, NAMES
 
 pytestmark = [pytest.mark.fault, pytest.mark.sqlite_only, pytest.mark.timeout(300)]
@@ -74,9 +81,8 @@ def test_row_16_due_dates_are_those_of_a_second_reading_of_the_rules(figures):
         st.sets(st.integers(-20, 260), max_size=12),
         st.integers(0, 240),
         zones,
-        zones,
     )
-    def check(start: date, off: set[int], count: int, zone: ZoneInfo, moved_to: ZoneInfo) -> None:
+    def check(start: date, off: set[int], count: int, zone: ZoneInfo) -> None:
         nonlocal cases
         holidays = {start + timedelta(days=n) for n in off}
         calendar, acts = WorkCalendar(frozenset(holidays)), []
@@ -87,9 +93,7 @@ def test_row_16_due_dates_are_those_of_a_second_reading_of_the_rules(figures):
             assert acts[-1] == naive.last_working_until(due, holidays)
             for every in months:
                 assert add_months(day, every) == naive.months_after(day, every)
-            # An account that moves to another zone keeps its dates; its local day is still one day.
-            for place in (zone, moved_to):
-                assert start_of_day(due, place).astimezone(place).date() == due
+            assert start_of_day(due, zone).astimezone(zone).date() == due
         assert all(earlier <= later for earlier, later in pairwise(acts)), (
             "a later day 0 made an earlier due date"
         )
@@ -102,3 +106,37 @@ def test_row_16_due_dates_are_those_of_a_second_reading_of_the_rules(figures):
     check()
     figures(row=16, case="dates, twice over", seconds=clocks.monotonic() - begun, cases=cases, differing=0)
     assert cases >= CASES
+
+
+NOON = datetime(2026, 8, 31, 11, tzinfo=UTC)  # tomorrow has begun in some of the zones
+
+
+def test_row_16_an_account_that_moves_through_24_zones_keeps_its_dates(world: World, figures):
+    """One that has its own zone, and one that has its CSM's."""
+    with clock.at(NOON):
+        big = {"service_level": "premium", "mrr": Decimal("900.00"), "contracted_users": 60}
+        alone, looked_after = make_account("alone", **big), make_account("looked after", csm=make_csm())
+        for account in (alone, looked_after):
+            complete_onboarding(account, on=date(2026, 8, 10), call_on=date(2026, 8, 7))
+        dates, today = dates_of(), set()
+        assert len(dates) >= 6
+        for name in NAMES:
+            with change(alone, by=None, via="task", now=NOON) as work:
+                work.account.record({"time_zone": name})
+            with change(None, by=None, via="task", now=NOON) as other:
+                csm = User.objects.get(pk=looked_after.csm_id)
+                csm.time_zone = name
+                csm.save()
+            for account in Account.objects.select_related("csm"):
+                assert work.today(account) == NOON.astimezone(ZoneInfo(name)).date()
+                today.add(work.today(account))
+            assert (work.moves, other.moves) == ([], []), name
+            assert dates_of() == dates, name
+    assert len(today) == 2, "all zones had the same day"
+    assert Account.objects.get(pk=alone.pk).csm_id is None, "it has no zone of its own any more"
+    figures(row=16, case="accounts that move", zones=len(NAMES), dates=len(dates), moved=0)
+    world.check()
+
+
+def dates_of() -> list[tuple[object, ...]]:
+    return list(Milestone.objects.order_by("pk").values_list("pk", "due_on", "act_by", "status"))
