@@ -50,9 +50,9 @@ FINAL_FIELDS = (
     }
 )
 RECAPS = {
-    "stage_recap_first": ("Recap of the first adoption meeting", FIRST_FIELDS),
-    "stage_recap_final": ("Recap of the final adoption meeting", FINAL_FIELDS),
-    "stage_recap_only": ("Recap where one meeting is all", FINAL_FIELDS),
+    "stage_recap_first": ("Recap of the first meeting", FIRST_FIELDS),
+    "stage_recap_final": ("Recap of the final meeting", FINAL_FIELDS),
+    "stage_recap_only": ("Recap of the adoption meeting", FINAL_FIELDS),
 }
 # SUR-2, SUR-4: the link on its own, and the reminder while nobody answered.
 SURVEYS = (

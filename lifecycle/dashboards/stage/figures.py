@@ -16,7 +16,8 @@ FIGURES = {
     "employees": ("Employees", ""),
     "non_admin_active_users": ("Active besides the super admins", ""),
     "courses_completed": ("Courses completed", "courses_assigned"),
-    "documents_assigned": ("Documents assigned", "documents_uploaded"),
+    "documents_uploaded": ("Documents uploaded", ""),
+    "documents_assigned": ("Documents assigned", ""),
     "pending_actions": ("Pending system actions", ""),
 }
 SYNC = {True: "Right", False: "Not right"}
