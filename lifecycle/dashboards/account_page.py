@@ -62,6 +62,7 @@ def head(account: Account, *, viewer: User, now: datetime, tab: str) -> dict[str
     policy = PolicyVersion.in_force(today)
     onboarding = (
         Onboarding.objects.filter(account=account)
+        .select_related("account")
         .prefetch_related("sessions", "objectives")
         .order_by("-pk")
         .first()
@@ -156,7 +157,7 @@ def _next_meeting(
     booked = []
     if onboarding is not None:
         booked.append(None if onboarding.call_completed_on else onboarding.call_scheduled_at)
-        booked += [row.scheduled_at for row in onboarding.sessions.all() if row.completed_on is None]
+        booked += [row.scheduled_at for row in onboarding.trainings() if row.completed_on is None]
     if adoption is not None and adoption.withdrawn_at is None:
         stages = [row for row in adoption.stages.all() if row.meeting_held is None and not row.cancelled_at]
         booked += [row.meeting_scheduled_at for row in stages]
@@ -205,7 +206,7 @@ def _track(
 
 
 def _onboarding_nodes(onboarding: Onboarding, url: str, *, today: date) -> list[Node]:
-    sessions = list(onboarding.sessions.all())
+    sessions = onboarding.trainings()
     held = [session.completed_on for session in sessions if session.completed_on]
     call, done = onboarding.call_completed_on, onboarding.training_completed_on
     booked = onboarding.call_scheduled_at

@@ -24,7 +24,7 @@ def onboarding_context(
 ) -> dict[str, Any]:
     """The page; `forms` brings those that were refused, to be shown with their words."""
     today, account = user.today(now), onboarding.account
-    sessions = list(onboarding.sessions.all())
+    sessions = onboarding.trainings()
     shut = "This account is archived. Nothing can be changed." if account.archived else ""
     return {
         "onboarding": onboarding,
@@ -33,7 +33,7 @@ def onboarding_context(
         "call_form": forms.get("call") or CallForm(instance=copy(onboarding)),
         "goals_form": forms.get("goals") or GoalsForm(instance=copy(onboarding)),
         "manuals_form": forms.get("manuals") or ManualsForm(instance=copy(onboarding)),
-        "complete_form": forms.get("complete") or _complete_form(onboarding, sessions),
+        "complete_form": forms.get("complete") or _complete_form(onboarding),
         "trainings": [
             _training(session, forms, today=today, zone=user.zone)
             | {"clock": recap_clock(session.completed_on, session.recap_sent_at, account, now=now)}
@@ -116,10 +116,9 @@ def _and(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _complete_form(onboarding: Onboarding, sessions: list[TrainingSession]) -> CompleteForm:
+def _complete_form(onboarding: Onboarding) -> CompleteForm:
     """ONB-4: once every training is held, the last day is offered."""
-    held = [session.completed_on for session in sessions if session.completed_on]
-    offered = max(held) if sessions and len(held) == len(sessions) else None
+    offered = onboarding.offered_day()
     form = CompleteForm(instance=copy(onboarding))
     if offered and not onboarding.training_completed_on:
         form.fields["training_completed_on"].show_hidden_initial = False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import AccountRow
-from lifecycle.rules.facts import PRODUCT_NAMES, PRODUCTS, OnboardingFacts, SessionFacts
+from lifecycle.rules.facts import PRODUCT_NAMES, PRODUCTS, OnboardingFacts, SessionFacts, required_trainings
 from lifecycle.rules.refused import Refused
 
 HELD = {"call_completed_on": "Held date", "training_completed_on": "Training completed date"}
@@ -53,6 +53,22 @@ class Onboarding(AccountRow):
             completed_mail_sent=self.completed_mail_sent_at is not None,
             sessions=tuple(session.facts() for session in sessions),
         )
+
+    def trainings(self) -> list[TrainingSession]:
+        """ONB-3: the trainings that the account needs, and those held of products it gave up since."""
+        wanted = self._required()
+        return [row for row in self.sessions.all() if row.product in wanted or row.completed_on]
+
+    def offered_day(self) -> date | None:
+        """ONB-4: once every required training was held, the last day of them, or that of a later call."""
+        wanted = self._required()
+        held = {row.product: row.completed_on for row in self.sessions.all() if row.completed_on}
+        if not wanted or not held.keys() >= set(wanted):
+            return None
+        return max([*(held[product] for product in wanted), self.call_completed_on or date.min])
+
+    def _required(self) -> tuple[str, ...]:
+        return required_trainings(products=tuple(self.account.products), smb=self.account.is_smb)
 
     def record(self, values: dict[str, Any], *, today: date) -> None:
         """Take what a person or client entered. `today` is the CSM's (CAD-1: no date after it).

@@ -172,6 +172,49 @@ def test_onb_4_when_every_training_is_held_its_last_day_is_offered(signed_in, ac
     assert 'value="2026-06-16"' in text(signed_in.get(url(account)))
 
 
+def trained(account, **days):
+    with change(account, by=None, via="page", now=NOW):
+        for product, day in days.items():
+            TrainingSession.objects.get(account=account, product=product).record(
+                {"completed_on": date.fromisoformat(day)}, today=NOW.date()
+            )
+
+
+def offered(page):
+    return page.context["complete_form"].initial["training_completed_on"]
+
+
+def test_onb_4_a_product_that_was_dropped_asks_for_no_training(signed_in, account):
+    trained(account, learning="2026-06-16")
+    assert offered(signed_in.get(url(account))) is None
+    with change(account, by=None, via="page", now=NOW) as work:
+        work.account.record({"products": ["learning"]})
+    page = signed_in.get(url(account))
+    assert offered(page) == date(2026, 6, 16)
+    assert "Compliance training" not in text(page)
+    assert "1 of 1" in text(signed_in.get(reverse("accounts:detail", args=[account.pk])))
+
+
+def test_onb_3_a_training_held_of_a_product_dropped_since_stays_on_the_page_and_sets_no_day(
+    signed_in, account
+):
+    trained(account, learning="2026-06-16", compliance="2026-06-17")
+    with change(account, by=None, via="page", now=NOW) as work:
+        work.account.record({"products": ["learning"]})
+    page = signed_in.get(url(account))
+    assert offered(page) == date(2026, 6, 16)
+    assert "Compliance training" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("call", "day"), [("2026-06-15", date(2026, 6, 16)), ("2026-06-17", date(2026, 6, 17))]
+)
+def test_onb_4_the_day_offered_is_never_before_the_call(signed_in, account, call, day):
+    trained(account, learning="2026-06-16", compliance="2026-06-10")
+    signed_in.post(url(account, "call"), {"call_completed_on": call})
+    assert offered(signed_in.get(url(account))) == day
+
+
 def test_cad_1_the_preview_says_what_completing_creates_and_keeps_nothing(signed_in, account):
     page = signed_in.post(url(account, "complete"), {"training_completed_on": "2026-06-18", "preview": "1"})
     assert page.status_code == 200

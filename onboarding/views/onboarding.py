@@ -103,7 +103,7 @@ def _training(request: HttpRequest, account: int, session: int, form_class: Any)
 
 def _onboardings(account: int) -> Any:
     rows = Onboarding.objects.filter(account=account).order_by("-pk")
-    return rows.select_related("account__csm__team__lead")
+    return rows.select_related("account__csm__team__lead").prefetch_related("sessions")
 
 
 def _page(
