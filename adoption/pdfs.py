@@ -49,8 +49,9 @@ def zone_of(account: Account) -> ZoneInfo:
     return ZoneInfo(account.csm.time_zone if account.csm_id else account.time_zone)
 
 
-def sheet(stage: Stage, *, fillable: bool = False) -> dict[str, Any]:
-    """Everything the checklist of a stage shows, as plain values, with a `hash` of what is printed (CHK-4).
+def sheet(stage: Stage, *, fillable: bool = False, mrr: bool = True) -> dict[str, Any]:
+    """Everything the checklist of a stage shows, as plain values, with a `hash` of what is printed (CHK-4);
+    `mrr`: whether the monthly value is among it.
 
     Nothing is written: a checklist that has not begun shows the newest template (CHK-2).
     """
@@ -67,7 +68,7 @@ def sheet(stage: Stage, *, fillable: bool = False) -> dict[str, Any]:
         "prepared_by": account.csm.name if account.csm_id else "",
         "meeting": _meeting(stage),
         "earlier_day": earlier_stage.day if earlier_stage else None,
-        "facts": _facts(stage, earlier_stage, moved),
+        "facts": _facts(stage, earlier_stage, moved, mrr=mrr),
         "better": [item["text"] for item in moved["improved"][:MOST_LISTED]],
         "to_do": [item["text"] for item in to_do[:MOST_LISTED]] if earlier_stage else [],
         "sections": sections,
@@ -115,7 +116,7 @@ def bundled_fetcher() -> Any:
 
 
 def export(
-    stage: Stage, *, by: User | None, via: str, now: datetime, fillable: bool = False
+    stage: Stage, *, by: User | None, via: str, now: datetime, fillable: bool = False, mrr: bool = True
 ) -> ChecklistExport:
     """STAGE-8: keep the stage's checklist as a PDF, attached to it; the same content again is the same file.
 
@@ -123,12 +124,12 @@ def export(
     who keeps typing meanwhile gets Refused (409).
     """
     for _ in range(3):
-        shown = sheet(stage, fillable=fillable)
+        shown = sheet(stage, fillable=fillable, mrr=mrr)
         if not stored(shown["hash"]).exists():
             _store(stored(shown["hash"]), render(shown, now=now))
         with change(stage.account_id, by=by, via=via, now=now):
             stage = Stage.objects.select_related("account__csm", "adoption").get(pk=stage.pk)
-            if sheet(stage, fillable=fillable)["hash"] == shown["hash"]:
+            if sheet(stage, fillable=fillable, mrr=mrr)["hash"] == shown["hash"]:
                 checklist = Checklist.begin(stage)
                 name = file_name(stage, today=today_of(stage.account, now))
                 return checklist.attach(content_hash=shown["hash"], file_name=name, by=by, fillable=fillable)
@@ -251,7 +252,9 @@ def _meeting(stage: Stage) -> str:
     return f"Due {stage.due_on:%a}, {_long(stage.due_on)}"
 
 
-def _facts(stage: Stage, earlier: Stage | None, moved: dict[str, list[Any]]) -> list[dict[str, str]]:
+def _facts(
+    stage: Stage, earlier: Stage | None, moved: dict[str, list[Any]], *, mrr: bool
+) -> list[dict[str, str]]:
     account = stage.account
     usage = account.usagesnapshots.filter(active_users__isnull=False).first()
     contact = account.contacts.first()
@@ -266,7 +269,7 @@ def _facts(stage: Stage, earlier: Stage | None, moved: dict[str, list[Any]]) -> 
         ("Contract closed", _long(account.close_date) if account.close_date else "", ""),
         ("Onboarding completed", _long(stage.adoption.day_zero), ""),
         ("Main contact", contact.name if contact else "", ""),
-        ("Monthly value", money(account.mrr), ""),
+        *([("Monthly value", money(account.mrr), "")] if mrr else []),
         ("Users", *users),
         ("Products", "", products),
         (

@@ -19,11 +19,30 @@ TOPICS = {
 
 
 class AnswerForm(forms.Form):
-    """CHK-1: one item's answer as it is made. `seen` is the version of the answer the person looked at."""
+    """CHK-1: one item's answer as it is made. `seen` is the version of the answer the person looked at (none sent:
+    none seen), `template` the template."""
 
     value = forms.CharField(required=False, max_length=LONGEST)
     comment = forms.CharField(required=False, max_length=LONGEST)
     seen = forms.IntegerField(required=False, min_value=0)
+    template = forms.IntegerField(required=False, min_value=0)
+    use = forms.CharField(required=False, max_length=LONGEST)  # what the app knows, taken over by its button
+
+    def clean_comment(self) -> str:
+        return self.cleaned_data["comment"].replace("\r\n", "\n")
+
+    def clean_seen(self) -> int:
+        return self.cleaned_data["seen"] or 0
+
+    def given(self) -> dict[str, Any]:
+        """What `Checklist.answer` takes."""
+        kept = self.cleaned_data
+        return {
+            "value": kept["use"] or kept["value"],
+            "comment": kept["comment"],
+            "seen_version": kept["seen"],
+            "seen_template": kept["template"],
+        }
 
 
 class CheckInForm(MergingForm):

@@ -123,11 +123,23 @@ class Checklist(AccountRow):
             self.save()
 
     def answer(
-        self, item: str, *, value: str, comment: str, by: User, now: datetime, seen_version: int | None = None
+        self,
+        item: str,
+        *,
+        value: str,
+        comment: str,
+        by: User,
+        now: datetime,
+        seen_version: int | None = None,
+        seen_template: int | None = None,
     ) -> Answer:
-        """CHK-3: keep one answer. `seen_version` is the version the person looked at (0: none yet);
-        raises Refused (409) when somebody else changed it since, and for an item that is not on the list."""
+        """CHK-2, CHK-3: keep one answer. `seen_version` is the version of it that the person looked at (0: none yet),
+        `seen_template` the id of the template they saw; raises Refused (409) when somebody else changed the answer
+        since, and for another template; Refused (422) for an item that is not on the list."""
         self._refuse_if_shut()
+        if seen_template not in (None, self.template_id):
+            text = "This checklist has other questions than the page you answered on. Load it again, then answer."
+            raise Refused(item, "other_version", text, rule="CHK-2", conflict=True)
         known = self.items().get(item)
         if known is None:
             raise Refused(item, "unknown", "This item is not on the checklist of this account.", rule="CHK-1")
@@ -156,6 +168,17 @@ class Checklist(AccountRow):
             self.stage.mark_started(now=now)
             self.stage.save()
         return row
+
+    def fill_in(self, *, by: User, now: datetime) -> int:
+        """STAGE-1: keep what the app knows of the account where nobody answered yet; how many answers that were."""
+        self._refuse_if_shut()
+        answered = set(self.answers.exclude(value="").values_list("item", flat=True))
+        known = self.stage.prefill().answers if self.stage else {}
+        open_ones = [item for item in self.items() if item in known and item not in answered]
+        for item in open_ones:
+            row = self.answers.filter(item=item).first()
+            self.answer(item, value=known[item], comment=row.comment if row else "", by=by, now=now)
+        return len(open_ones)
 
     def _refuse_if_shut(self) -> None:
         if self.stage is not None:

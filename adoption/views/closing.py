@@ -14,7 +14,7 @@ from adoption.models import Checklist, Stage
 from adoption.views.stages import stage_page, stages_of
 from lifecycle import clock
 from lifecycle.change import change
-from lifecycle.dashboards.access import signed_in, workable
+from lifecycle.dashboards.access import back, signed_in, workable
 from lifecycle.rules.refused import GateClosed, Refused
 
 
@@ -60,10 +60,11 @@ def export(request: HttpRequest, account: int, day: int) -> HttpResponse:
     now = clock.now()
     row = workable(stages_of(account, day), request.user, now=now)
     try:
-        kept = pdfs.export(row, by=request.user, via="page", now=now)
+        how = {"fillable": "form" in request.POST, "mrr": "without_mrr" not in request.POST}
+        kept = pdfs.export(row, by=request.user, via="page", now=now, **how)
     except Refused as no:
         return stage_page(request, row, now=now, status=409, export_error=no.text)
     except pdfs.PdfUnavailableError as problem:
         return stage_page(request, row, now=now, status=503, export_error=str(problem))
     messages.success(request, f"Attached: {kept.file_name}")
-    return redirect(f"{reverse('adoption:stage', args=[account, day])}#close")
+    return redirect(back(request, otherwise=f"{reverse('adoption:stage', args=[account, day])}#close"))

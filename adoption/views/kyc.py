@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from adoption.forms import AnswerForm
-from adoption.models import Checklist
+from adoption.models import Answer, Checklist
 from lifecycle import clock
 from lifecycle.change import change
 from lifecycle.dashboards.access import signed_in, visible, workable
-from lifecycle.dashboards.kyc import conflict_of, kyc_context
+from lifecycle.dashboards.kyc import kyc_context
+from lifecycle.dashboards.stage import conflict_of
 from lifecycle.rules.refused import Refused
 from onboarding.models import Onboarding
 
@@ -41,9 +42,14 @@ def answer(request: HttpRequest, account: int, item: str) -> HttpResponse:
         status, trouble = 422, {"text": " ".join(e for errors in form.errors.values() for e in errors)}
     else:
         try:
-            _keep(row, item, form.cleaned_data, by=request.user, now=now)
+            _keep(row, item, form.given(), by=request.user, now=now)
         except Refused as no:
-            status, trouble = (409 if no.conflict else 422), conflict_of(row, item, no, form.cleaned_data)
+            status, trouble = (
+                (409 if no.conflict else 422),
+                conflict_of(
+                    Answer.objects.filter(checklist__onboarding=row, item=item), no, form.cleaned_data
+                ),
+            )
     context = kyc_context(row, request.user, now=now, only=item, trouble=trouble)
     if request.htmx:
         return render(request, "adoption/_kyc_answered.html", context, status=status or 200)
@@ -59,11 +65,4 @@ def _onboardings(account: int) -> Any:
 
 def _keep(row: Onboarding, item: str, given: dict[str, Any], *, by: Any, now: datetime) -> None:
     with change(row.account_id, by=by, via="page", now=now):
-        Checklist.begin_kyc(Onboarding.objects.get(pk=row.pk)).answer(
-            item,
-            value=given["value"],
-            comment=given["comment"].replace("\r\n", "\n"),
-            by=by,
-            now=now,
-            seen_version=given["seen"],
-        )
+        Checklist.begin_kyc(Onboarding.objects.get(pk=row.pk)).answer(item, **given, by=by, now=now)
