@@ -120,6 +120,7 @@ def register() -> None:
                 optional=frozenset({"meeting_day"}),
                 values=_of_survey,
                 late={"survey_link": lambda survey: survey_link(survey.stage)},
+                also=_survey_went_out,
                 sent=sent,
                 due=due,
             )
@@ -197,10 +198,10 @@ def _of_survey(survey: Survey, writer: User, now: datetime) -> dict[str, str]:
     return {"meeting_day": day(on)}
 
 
-def _survey_went_out(stage: Stage, body: str, now: datetime) -> None:
+def _survey_went_out(row: Stage | Survey, body: str, now: datetime) -> None:
     """SUR-2: the link counts as sent, in whatever mail."""
-    found = survey_of(stage) if "{survey_link}" in body else None
-    if found and found.is_open:
+    found = row if isinstance(row, Survey) else survey_of(row)
+    if found and found.is_open and "{survey_link}" in body:
         found.mark_sent(now=now)
 
 

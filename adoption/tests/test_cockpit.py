@@ -541,7 +541,12 @@ def sent(survey, key, alice, settings, tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "fact"),
-    [("survey_link", "sent_at"), ("survey_reminder", "reminded_at"), ("stage_invitation", "sent_at")],
+    [
+        ("survey_link", "sent_at"),
+        ("survey_reminder", "reminded_at"),
+        ("survey_reminder", "sent_at"),
+        ("stage_invitation", "sent_at"),
+    ],
 )
 def test_sur_2_the_link_is_put_in_as_the_letter_leaves_and_the_fact_is_recorded(
     asked, alice, settings, tmp_path, key, fact
