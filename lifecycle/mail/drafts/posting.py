@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.template.loader import render_to_string
 
-from accounts.models import Activity, User
+from accounts.models import Activity, Contact, User
 from lifecycle.change import change
 from lifecycle.mail.dispatch import Mail, register_kind
 from lifecycle.mail.drafts.letters import Letter, letter_of
@@ -130,9 +130,17 @@ def _record(draft: Draft, *, via: str, now: datetime) -> None:
     with change(draft.account_id, by=draft.author, via=via, now=now) as work:
         letter.record(_source(letter, draft), draft.body, by=draft.author, now=now)
         if draft.account_id:
-            text = f"“{draft.subject}” to {', '.join(draft.to) or 'the customer'}"
+            text = f"“{draft.subject}” to {_names(draft)}"
             entry = Activity(account=work.account, kind="email", happened_at=now, text=text)
             entry.record({}, by=draft.author, now=now)
+
+
+def _names(draft: Draft) -> str:
+    """Its readers as the contact log names them. No address: not everybody who reads the log may see those."""
+    contacts = Contact.objects.filter(account=draft.account_id).exclude(email="").order_by("is_main", "-pk")
+    known = {contact.email.lower(): contact.name for contact in contacts}
+    names = [known.get(address.lower(), "the customer") for address in draft.to or [""]]
+    return ", ".join(dict.fromkeys(names))
 
 
 def _source(letter: Letter, draft: Draft) -> Any:

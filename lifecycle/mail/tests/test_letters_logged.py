@@ -1,0 +1,63 @@
+"""What the contact log says of a letter that left: to whom, by name, and whether it was contact at all (ACT-1)."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import Activity, Contact
+from accounts.tests.factories import make_user
+from lifecycle.change import change
+from lifecycle.mail import drafts
+from lifecycle.mail.dispatch import drain
+from lifecycle.mail.tests.test_letters import (  # noqa: F401 - fixtures
+    NOW,
+    account,
+    alice,
+    links,
+    one_instant,
+    recap,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def leave(draft, by, to):
+    draft.to, draft.version = to, 1
+    draft.save()
+    drafts.send(draft, by=by, now=NOW)
+    assert drain(now=NOW + timedelta(minutes=1)) == {"sent": len(to)}
+
+
+@pytest.mark.parametrize("role", ["viewer", "admin"])
+def test_act_1_who_sees_addresses_masked_reads_in_the_log_who_got_a_letter_and_not_where(
+    client,
+    account,  # noqa: F811
+    alice,  # noqa: F811
+    links,  # noqa: F811
+    role,
+):
+    leave(recap(account, alice), alice, ["Dana@example.com", "front.desk@example.com"])
+    assert Activity.objects.get().text.endswith("” to Dana Whitlow, the customer")
+    client.force_login(make_user("reader@example.com", role=role))
+    for page in (
+        reverse("accounts:detail", args=[account.pk]),
+        reverse("accounts:activity", args=[account.pk]),
+        "/api/v1/activities/",
+    ):
+        shown = client.get(page)
+        assert shown.status_code == 200
+        assert "Dana Whitlow, the customer" in shown.content.decode(), page
+        assert "dana@example.com" not in shown.content.decode().lower(), page
+        assert "front.desk" not in shown.content.decode(), page
+    for words in ("dana@example", "front.desk"):  # nor can it be found by asking
+        assert client.get("/api/v1/activities/", {"search": words}).json()["results"] == []
+
+
+def test_act_1_a_letter_to_nobody_who_is_known_went_to_the_customer(account, alice, links):  # noqa: F811
+    with change(account, by=alice, via="page", now=NOW):
+        Contact.objects.get().delete()
+    draft = recap(account, alice)
+    draft.body = draft.body.replace("{contact_first_name}", "all")
+    leave(draft, alice, ["front.desk@example.com"])
+    assert Activity.objects.get().text.endswith("” to the customer")
