@@ -85,7 +85,7 @@ class OnboardingViewSet(Patched, Resource):
 
     def record(self, onboarding: Onboarding, values: dict[str, Any], work: Work) -> None:
         objectives = values.pop("objectives", None)
-        onboarding.record(values, today=work.today(work.account))
+        onboarding.record(values, today=work.today(work.account), now=work.now)
         if objectives is not None:
             onboarding.set_objectives(objectives)
 
@@ -119,4 +119,4 @@ class TrainingSessionViewSet(Patched, Resource):
     }
 
     def record(self, session: TrainingSession, values: dict[str, Any], work: Work) -> None:
-        session.record(values, today=work.today(work.account))
+        session.record(values, today=work.today(work.account), now=work.now)

@@ -77,7 +77,7 @@ class ContactViewSet(Updated, Resource):
     def record(self, contact: Contact, values: dict[str, Any], work: Work) -> None:
         if values.pop("account", contact.account_id) != contact.account_id:
             raise Refused("account", "immutable", "A contact stays with its account.")
-        contact.record(values)
+        contact.record(values, today=work.today(work.account))
 
     @writes
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -1,5 +1,6 @@
-from accounts.models.account import Account, AccountRow, Contact, Reroute, UsageSnapshot
+from accounts.models.account import Account, AccountRow, Reroute, UsageSnapshot
 from accounts.models.contact_log import Activity, Opportunity
+from accounts.models.contacts import Contact
 from accounts.models.people import Cover, Roster, Team, User
 
 __all__ = [

@@ -271,44 +271,6 @@ class AccountRow(DomainModel):
         self.account.refuse_if_archived()
 
 
-class Contact(AccountRow):
-    """A person at the customer, an admin mostly. Personal data: erasable, kept apart in the log."""
-
-    resource = "contact"
-    personal = ("name", "email", "phone")
-
-    name = models.CharField(max_length=150)
-    email = models.EmailField(blank=True)
-    phone = models.CharField(max_length=40, blank=True)
-    title = models.CharField(max_length=150, blank=True)
-    is_main = models.BooleanField(default=False)
-    is_billing = models.BooleanField(default=False)
-    confirmed_on = models.DateField(null=True, blank=True)
-    created_at = models.DateTimeField(null=True, editable=False)
-    updated_at = models.DateTimeField(null=True, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)
-
-    class Meta(AccountRow.Meta):
-        ordering = ("-is_main", "name", "id")
-
-    def __str__(self) -> str:
-        return self.name
-
-    def record(self, values: dict[str, Any]) -> None:
-        """Take what a person or client entered. Raises Refused on an archived account."""
-        self.refuse_if_archived()
-        for name, value in values.items():
-            setattr(self, name, value)
-        self.save()
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Forget the person; what was said to them stays in the log, without them."""
-        for activity in self.activities.all():
-            activity.contact = None
-            activity.save()
-        return super().delete(*args, **kwargs)
-
-
 class UsageQuerySet(VisibleQuerySet):
     def latest_each(self) -> UsageQuerySet:
         """The newest snapshot of each account."""

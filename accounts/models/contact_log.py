@@ -8,7 +8,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from accounts.models.account import AccountRow, Contact, VisibleQuerySet
+from accounts.models.account import AccountRow, VisibleQuerySet
+from accounts.models.contacts import Contact
 from accounts.models.people import User
 from lifecycle.rules.facts import ActivityFacts, OpportunityFacts
 from lifecycle.rules.refused import Refused

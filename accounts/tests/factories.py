@@ -104,7 +104,8 @@ def make_contact(account: Account, name: str = "Dana Whitfield", **more: Any) ->
     now, by = more.pop("now", None) or clock.now(), more.pop("by", None)
     with change(account, by=by, via="page", now=now) as work:
         contact = Contact(account=work.account)
-        contact.record({"name": name, "email": "dana@customer.example", "is_main": True, **more})
+        values = {"name": name, "email": "dana@customer.example", "is_main": True, **more}
+        contact.record(values, today=work.today(work.account))
     return contact
 
 

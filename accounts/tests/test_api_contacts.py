@@ -42,6 +42,21 @@ def test_a_contact_is_made_changed_and_deleted(alice, account):
     assert told[0]["data"] == shown  # personal values are joined back
 
 
+def test_who_becomes_the_main_contact_takes_it_from_who_was(alice, account):
+    def post(name, **more):
+        return alice.post(CONTACTS, {"account": account.pk, "name": name, **more}).json()["id"]
+
+    def mains():
+        return [row["id"] for row in alice.get(f"{CONTACTS}?is_main=true").json()["results"]]
+
+    first, second = post("Dana", is_main=True), post("Eli", is_main=True)
+    assert mains() == [second]
+    alice.patch(f"{CONTACTS}{first}/", {"is_main": True, "confirmed_on": "2026-03-02"})
+    assert mains() == [first]
+    alice.patch(f"{CONTACTS}{second}/", {"is_main": False, "phone": "1"})
+    assert mains() == [first]
+
+
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
@@ -51,6 +66,7 @@ def test_a_contact_is_made_changed_and_deleted(alice, account):
         ("email", "da\u200bna@customer.example", "invalid"), ("phone", "1" * 41, "max_length"),
         ("is_main", "true", "invalid"), ("is_main", 1, "invalid"), ("is_main", None, "null"),
         ("confirmed_on", "01/02/2026", "invalid"), ("confirmed_on", "1969-12-31", "invalid"),
+        ("confirmed_on", "2026-03-03", "future"),
         ("account", "1", "invalid"), ("account", True, "invalid"), ("account", 0, "min_value"),
         ("account", 2**63, "max_value"), ("account", None, "null"), ("color", 1, "unknown"), ("id", 1, "read_only"),
         ("updated_at", None, "read_only"),

@@ -71,13 +71,13 @@ def _form(request: HttpRequest, account: Account, contact: Contact | None) -> Ht
 def confirm(request: HttpRequest, pk: int, contact: int) -> HttpResponse:
     """STAGE-5: this is still the right person, as of today."""
     account = worked_account(request, pk)
-    row, today = _contact(account, contact), request.user.today(clock.now())
-    return _done(
-        request,
-        account,
-        lambda work: _contact(work.account, contact).record({"confirmed_on": today}),
-        f"{row.name} is still the right person",
-    )
+    row = _contact(account, contact)
+
+    def act(work: Work) -> None:
+        today = work.today(work.account)
+        _contact(work.account, contact).record({"confirmed_on": today}, today=today)
+
+    return _done(request, account, act, f"{row.name} is still the right person")
 
 
 @signed_in

@@ -171,7 +171,7 @@ class Story:
     def onboarding(self, instant: datetime, goals: int = 0, **values: Any) -> None:
         def act(account: Account, now: datetime, today: date) -> None:
             row = Onboarding.objects.get(account=account)
-            row.record(values, today=today)
+            row.record(values, today=today, now=now)
             if goals:
                 wanted = [GOALS[(self.number + n) % len(GOALS)] for n in range(goals)]
                 row.set_objectives([{"text": text} for text in wanted])
@@ -180,7 +180,7 @@ class Story:
 
     def call_held(self, on: date) -> None:
         self.onboarding(
-            self.at(on, 15),
+            self.at(on, 16),
             goals=2,
             call_scheduled_at=self.at(on, 14),
             call_completed_on=on,
@@ -195,11 +195,13 @@ class Story:
             here = TrainingSession.objects.filter(account=account).order_by("pk")
             for session, on in zip(here, days, strict=False):
                 held = {"completed_on": on, "participants": CONTACTS[self.number % len(CONTACTS)]}
-                session.record({**held, "recording_confirmed": True, "recap_sent_at": now}, today=today)
+                session.record(
+                    {**held, "recording_confirmed": True, "recap_sent_at": now}, today=today, now=now
+                )
             if completed:
                 told = {"manuals_told_on": days[-1], "completed_mail_sent_at": now} if account.is_smb else {}
                 Onboarding.objects.get(account=account).record(
-                    {"training_completed_on": days[-1], **told}, today=today
+                    {"training_completed_on": days[-1], **told}, today=today, now=now
                 )
 
         self.do(self.at(days[-1], 16), act)

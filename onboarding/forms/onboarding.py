@@ -148,7 +148,7 @@ class SentForm(OnboardingForm):
 
     def apply(self, row: Any, *, now: datetime, today: date) -> None:
         if getattr(row, self.field) is None:
-            row.record({self.field: now}, today=today)
+            row.record({self.field: now}, today=today, now=now)
 
 
 class CompletedMailForm(SentForm):

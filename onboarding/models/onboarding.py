@@ -12,7 +12,11 @@ from accounts.models import AccountRow
 from lifecycle.rules.facts import PRODUCT_NAMES, PRODUCTS, OnboardingFacts, SessionFacts, required_trainings
 from lifecycle.rules.refused import Refused
 
-HELD = {"call_completed_on": "Held date", "training_completed_on": "Training completed date"}
+HELD = {
+    "call_completed_on": ("Held date", "CAD-1"),
+    "training_completed_on": ("Training completed date", "CAD-1"),
+    "manuals_told_on": ("Told date", "ONB-5"),
+}
 EARLIER = "Enter today or earlier."
 JUDGEMENTS = ("met", "partly", "not_met")
 
@@ -70,18 +74,20 @@ class Onboarding(AccountRow):
     def _required(self) -> tuple[str, ...]:
         return required_trainings(products=tuple(self.account.products), smb=self.account.is_smb)
 
-    def record(self, values: dict[str, Any], *, today: date) -> None:
-        """Take what a person or client entered. `today` is the CSM's (CAD-1: no date after it).
+    def record(self, values: dict[str, Any], *, today: date, now: datetime | None = None) -> None:
+        """Take what a person or client entered. `today` is the CSM's (CAD-1: no date after it); `now` is needed
+        where they say that a mail was sent.
 
-        Raises Refused for a date in the future, or a completion before the call.
+        Raises Refused for a day or an instant in the future, or a completion before the call.
         """
         self.refuse_if_archived()
         for name, value in values.items():
             setattr(self, name, value)
-        for name in ("call_completed_on", "training_completed_on"):
-            value = getattr(self, name)
-            if name in values and value and value > today:
-                raise Refused(name, "future", f"{HELD[name]} is in the future. {EARLIER}", rule="CAD-1")
+        for name, (title, rule) in HELD.items():
+            if values.get(name) and values[name] > today:
+                raise Refused(name, "future", f"{title} is in the future. {EARLIER}", rule=rule)
+        for name in ("recap_sent_at", "completed_mail_sent_at"):
+            _refuse_if_to_come(name, values.get(name), now)
         if (
             self.training_completed_on
             and self.call_completed_on
@@ -152,11 +158,17 @@ class TrainingSession(AccountRow):
             self.pk, self.product, self.scheduled_at, self.completed_on, self.recap_sent_at is not None
         )
 
-    def record(self, values: dict[str, Any], *, today: date) -> None:
-        """Take what a person or client entered; Refused for a held date in the future."""
+    def record(self, values: dict[str, Any], *, today: date, now: datetime | None = None) -> None:
+        """Take what a person or client entered, as `Onboarding.record` does; Refused for what is in the future."""
         self.refuse_if_archived()
         for name, value in values.items():
             setattr(self, name, value)
         if "completed_on" in values and self.completed_on and self.completed_on > today:
             raise Refused("completed_on", "future", f"Held date is in the future. {EARLIER}", rule="ONB-3")
+        _refuse_if_to_come("recap_sent_at", values.get("recap_sent_at"), now)
         self.save()
+
+
+def _refuse_if_to_come(name: str, at: datetime | None, now: datetime | None) -> None:
+    if at and at > now:
+        raise Refused(name, "future", "This is in the future.", rule="ONB-2")

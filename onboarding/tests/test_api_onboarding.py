@@ -59,6 +59,9 @@ def test_cad_1_the_training_completed_date_makes_the_adoption_in_the_same_respon
     [
         ({"training_completed_on": "2026-03-03"}, "training_completed_on", "future"),
         ({"call_completed_on": "2026-03-03"}, "call_completed_on", "future"),
+        ({"manuals_told_on": "2026-03-03"}, "manuals_told_on", "future"),
+        ({"recap_sent_at": "2026-03-02T15:00:01Z"}, "recap_sent_at", "future"),
+        ({"completed_mail_sent_at": "2026-03-02T15:00:01Z"}, "completed_mail_sent_at", "future"),
         (
             {"call_completed_on": "2026-02-02", "training_completed_on": "2026-02-01"},
             "training_completed_on",
@@ -87,6 +90,12 @@ def test_what_an_onboarding_may_not_hold_is_400_with_the_reason(alice, url, body
     answer = alice.patch(url, body)
     assert answer.status_code == 400, answer.content
     assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(f"/{field}", code)]
+
+
+def test_what_is_said_of_this_very_day_and_instant_is_kept(alice, url):
+    now = "2026-03-02T15:00:00Z"
+    facts = {"manuals_told_on": "2026-03-02", "recap_sent_at": now, "completed_mail_sent_at": now}
+    assert alice.patch(url, facts).json().items() >= facts.items()
 
 
 def test_today_is_the_csms_day(people, api, later):
@@ -140,6 +149,9 @@ def test_a_training_is_recorded(alice, account):
     }
     assert shown["scheduled_at"] == "2026-02-20T16:00:00Z"
     assert alice.patch(url, {"completed_on": "2026-03-03"}).json()["errors"][0]["code"] == "future"
+    assert alice.patch(url, {"recap_sent_at": "2026-03-02T15:00:00Z"}).status_code == 200
+    late = alice.patch(url, {"recap_sent_at": "2026-03-02T15:00:01Z"})
+    assert (late.status_code, late.json()["errors"][0]["code"]) == (400, "future")
     assert alice.patch(url, {"product": "compliance"}).json()["errors"][0]["code"] == "read_only"
     assert alice.post("/api/v1/training-sessions/", {}).status_code == 405
 

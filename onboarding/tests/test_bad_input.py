@@ -76,6 +76,13 @@ REFUSED = {
         lambda a: ("patch", f"{API}/training-sessions/{training(a).pk}/", {"completed_on": TOMORROW}),
         ("/completed_on", "future"),
     ),
+    "manuals told of tomorrow": (
+        lambda a: reverse("onboarding:manuals", args=[a.pk]),
+        {"manuals_told_on": TOMORROW},
+        "Told date is in the future. Enter today or earlier.",
+        lambda a: ("patch", f"{API}/onboardings/{onboarding(a).pk}/", {"manuals_told_on": TOMORROW}),
+        ("/manuals_told_on", "future"),
+    ),
     "onboarding completed tomorrow": (
         lambda a: reverse("onboarding:complete", args=[a.pk]),
         {"training_completed_on": TOMORROW, "save": "1"},
