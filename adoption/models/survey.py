@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import AccountRow, User
+from accounts.models.account import VisibleQuerySet
 from adoption.models.adoption import Stage
 from lifecycle.mail.models import Link
 from lifecycle.rules.facts import SurveyFacts
@@ -40,6 +41,12 @@ WEB = URLValidator(("https", "http"))
 
 def _nonce() -> str:
     return secrets.token_hex(16)
+
+
+class SurveyQuerySet(VisibleQuerySet):
+    def visible_to(self, user: User, *, today: date | None = None) -> SurveyQuerySet:
+        """As rows of accounts are, but not to who runs the system: a link opens the customer's page (security.md)."""
+        return self.none() if user.role == "admin" else super().visible_to(user, today=today)
 
 
 class Survey(AccountRow):
@@ -72,6 +79,8 @@ class Survey(AccountRow):
     created_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
+
+    objects = SurveyQuerySet.as_manager()
 
     class Meta(AccountRow.Meta):
         ordering = ("-id",)

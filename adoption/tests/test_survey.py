@@ -106,6 +106,24 @@ def test_sur_1_below_the_amount_nothing_speaks_of_a_survey_and_above_it_again(cl
     assert client.get(reverse("adoption:survey-public", args=[survey.token])).status_code == 200
 
 
+def test_who_runs_the_system_sees_neither_link_nor_answers(client, alice, survey):
+    admin = make_user("root@example.com", role="admin")
+    do(survey, "answer", GOOD, now=NOW)
+    client.force_login(admin)
+    account = survey.account_id
+    assert client.get(reverse("adoption:survey", args=[account])).status_code == 404
+    letter = reverse("mail:letter", args=[account, "survey_link", survey.stage_id])
+    assert client.get(letter).status_code == 404
+    assert survey.token not in client.get(reverse("adoption:stage", args=[account, 90])).content.decode()
+    token = ApiToken.issue(admin, "read", now=NOW, days=1)
+    api = APIClient(headers={"Authorization": f"Bearer {token}"})
+    assert api.get("/api/v1/surveys/").json()["results"] == []
+    assert api.get(f"/api/v1/surveys/{survey.pk}/").status_code == 404
+    events = api.get("/api/v1/events/?limit=1000")
+    assert "survey" not in {event["object"]["type"] for event in events.json()["results"]}
+    assert "Fewer clicks" not in events.content.decode() and survey.token not in events.content.decode()
+
+
 def test_sur_1_what_was_answered_stays_to_be_read(client, alice, survey):
     do(survey, "answer", GOOD, now=NOW)
     set_mrr(survey.account_id, "500.00")

@@ -20,6 +20,7 @@ from lifecycle.guard import DomainModel
 
 LOCK = 0x57415903  # the publisher's advisory lock
 FOR_ALL = ("user", "policy")  # resources of no account that everybody may read
+NOT_FOR_ADMIN = ("survey",)  # security.md: who runs the system sees neither its link nor its answers
 
 # Transaction ids only rise, and all below the snapshot's xmin have ended: nothing can still appear among those.
 # What was numbered before lies at or below the last numbered transaction, so that the rest is found by index.
@@ -69,6 +70,8 @@ def read(user: User, *, after: int, limit: int, today: date) -> Page:
         wanted = wanted.filter(
             Q(account__in=accounts.values("pk")) | Q(account=None, object_type__in=FOR_ALL)
         )
+    if user.role == "admin":
+        wanted = wanted.exclude(object_type__in=NOT_FOR_ADMIN)
     rows = wanted.select_related("numbered", "actor", "account").order_by("numbered__seq")
     rows = rows.prefetch_related(
         Prefetch("personal", EventPersonal.objects.filter(field__startswith="data."))

@@ -14,7 +14,8 @@ from lifecycle.mail.drafts import LETTERS
 from lifecycle.mail.models import Attempt, Draft, Message
 from lifecycle.mail.outbox import UNDO
 
-MASK = "address hidden"
+MASK, HIDDEN_LINK = "address hidden", "link hidden"
+LINK = re.compile(r"https?://\S+")
 ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']*[^\s<>()\[\],;:\"'.]")
 KINDS = {"digest": "Morning digest", "now": "Reminder at once", "plain": "Sign-in mail"}
 STATES = {  # a shape and a word each
@@ -224,5 +225,6 @@ def dated(instant: datetime, *, now: datetime, zone: ZoneInfo) -> str:
 
 
 def masked(text: str) -> str:
-    """The text without any address in it (security.md: who only reads sees no personal data)."""
-    return ADDRESS.sub(MASK, text)
+    """The text without any address or link in it (security.md: who runs the system sees no personal data, and opens
+    no customer's page)."""
+    return ADDRESS.sub(MASK, LINK.sub(HIDDEN_LINK, text))
