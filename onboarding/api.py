@@ -20,7 +20,7 @@ MOST_OBJECTIVES = 50
 
 class ObjectiveSerializer(RowSerializer):
     id = fields.Id(required=False)
-    text = fields.Text(max_length=1000, required=False)
+    text = fields.Line(max_length=1000, required=False)
 
     class Meta:
         model = Objective

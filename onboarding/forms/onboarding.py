@@ -55,27 +55,32 @@ class GoalsForm(OnboardingForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["goals"].initial = "\n".join(o.text for o in self.instance.objectives.all())
+        goals = [_one_line(objective.text) for objective in self.instance.objectives.all()]
+        self.fields["goals"].initial = "\n".join(dict.fromkeys(goals))
 
     def clean_goals(self) -> list[str]:
-        lines = [" ".join(line.split()) for line in self.cleaned_data["goals"].splitlines()]
+        lines = _lines(self.cleaned_data["goals"])
         if any(len(line) > 1000 for line in lines):
             raise forms.ValidationError("Keep each goal to 1,000 characters.")
-        return list(dict.fromkeys(line for line in lines if line))
+        return lines
 
     def apply(self, row: Onboarding, *, now: datetime, today: date) -> None:
-        kept = {objective.text: objective.pk for objective in row.objectives.all()}
-        row.set_objectives(
-            [{"text": text} | ({"id": kept[text]} if text in kept else {}) for text in self._merged(kept)]
-            if "goals" in self.changed_data
-            else [{"id": pk} for pk in kept.values()]
-        )
-
-    def _merged(self, kept: dict[str, int]) -> list[str]:
         """Goals that somebody else added meanwhile stay."""
-        seen = self.data.get(self.add_initial_prefix("goals"), "\n".join(kept)).splitlines()
-        added = [text for text in kept if text not in seen]
-        return list(dict.fromkeys([*self.cleaned_data["goals"], *added]))
+        here = {objective.pk: _one_line(objective.text) for objective in row.objectives.all()}
+        lines = list(here.values())
+        if "goals" in self.changed_data:
+            seen = _lines(self.data.get(self.add_initial_prefix("goals"), "\n".join(lines)))
+            lines = [*self.cleaned_data["goals"], *(text for text in lines if text not in seen)]
+        kept = [{"id": pk} for pk, text in here.items() if text in lines]
+        row.set_objectives([*kept, *({"text": text} for text in lines if text not in here.values())])
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in dict.fromkeys(map(_one_line, text.splitlines())) if line]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 class SessionForm(OnboardingForm):

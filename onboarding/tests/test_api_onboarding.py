@@ -82,6 +82,8 @@ def test_cad_1_the_training_completed_date_makes_the_adoption_in_the_same_respon
         ({"objectives": [{"text": "a", "judgement": "good"}]}, "objectives/0/judgement", "invalid_choice"),
         ({"objectives": [{"text": "a"}, {"text": "b", "x": 1}]}, "objectives/1/x", "unknown"),
         ({"objectives": [{}]}, "objectives/0/text", "required"),
+        ({"objectives": [{"text": "Pass\nthe audit"}]}, "objectives/0/text", "invalid"),
+        ({"objectives": [{"text": "a" * 1001}]}, "objectives/0/text", "max_length"),
         ({"objectives": [{"id": 999, "text": "a"}]}, "objectives", "unknown"),
         ({"objectives": [{"text": "a"}] * 51}, "objectives", "max_length"),
     ],

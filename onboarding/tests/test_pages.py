@@ -131,6 +131,24 @@ def test_onb_1_goals_are_lines_and_a_goal_that_stays_keeps_its_judgement(signed_
     ]
 
 
+def test_onb_1_goals_written_elsewhere_keep_their_judgements_when_the_page_is_saved(signed_in, account):
+    judged = [
+        {"text": "Pass  the audit", "judgement": "met"},
+        {"text": "Train all", "judgement": "partly"},
+        {"text": "Train all", "judgement": "not_met"},
+        {"text": "Renew\nin May", "judgement": "met"},
+        {"text": "Left out", "judgement": "met"},
+    ]
+    with change(account, by=None, via="page", now=NOW):
+        onboarding(account).set_objectives(judged)
+    shown = signed_in.get(url(account)).context["goals_form"]["goals"].value()
+    assert shown.splitlines() == ["Pass the audit", "Train all", "Renew in May", "Left out"]
+    goals = shown.replace("Left out", "Grow")
+    signed_in.post(url(account, "goals"), {"initial-goals": shown, "goals": goals})
+    here = [(goal.text, goal.judgement) for goal in onboarding(account).objectives.all()]
+    assert here == [(goal["text"], goal["judgement"]) for goal in judged[:4]] + [("Grow", "")]
+
+
 def test_onb_1_goals_of_two_people_are_both_kept(signed_in, account):
     signed_in.post(url(account, "goals"), {"initial-goals": "", "goals": "Theirs"})
     signed_in.post(url(account, "goals"), {"initial-goals": "", "goals": "Mine"})
