@@ -16,9 +16,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import AccountRow, User
 from accounts.models.account import VisibleQuerySet
 from adoption.models.planned import PlannedAdoptionRow
-from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.cadence import PlannedRow
-from lifecycle.rules.diff import RowChange, foresee
 from lifecycle.rules.duties.stages import GAP_CLOSING
 from lifecycle.rules.facts import AdoptionFacts, StageFacts
 from lifecycle.rules.gates import Missing, missing
@@ -91,16 +89,6 @@ class Adoption(AccountRow):
             stages=tuple(stage.facts(checklists.get(stage.pk)) for stage in stages),
             check_ins=tuple(check_in.facts() for check_in in check_ins),
         )
-
-    def foresee(self, *, day_zero: date | None, service_level: str, today: date) -> tuple[RowChange, ...]:
-        """CAD-6, CAD-7: what another day 0 (None: cleared) or service level would do to the stages and check-ins,
-        as a page shows it before saving. Writes nothing; `today` is the account's.
-
-        Raises Refused where saving would: clearing the day 0 of what was started.
-        """
-        facts = self.facts(list(self.stages.all()), list(self.check_ins.all()), {})
-        policy = PolicyVersion.numbered({self.policy})[self.policy]
-        return foresee(facts, day_zero=day_zero, service_level=service_level, policy=policy, today=today)
 
 
 class StageQuerySet(VisibleQuerySet):

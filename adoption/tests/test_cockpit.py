@@ -432,6 +432,31 @@ def test_cad_7_another_level_is_shown_before_it_is_saved(signed_in, first):
     assert not CheckIn.objects.filter(account=first.account_id, cancelled_at=None).exists()
 
 
+def test_cad_7_the_plan_shown_before_saving_is_what_saving_does(signed_in, first):
+    """Somebody else moved day 0 while this person looked: only the level is theirs, in the preview as when saved."""
+    with change(first.account_id, by=None, via="page", now=NOW):
+        onboarding = Onboarding.objects.get(account=first.account_id)
+        onboarding.record({"training_completed_on": DAY_ZERO - timedelta(days=2)}, today=NOW.date())
+    given = {"day_zero": str(DAY_ZERO), "initial-day_zero": str(DAY_ZERO)}
+    given |= {"service_level": "basic", "initial-service_level": "standard"}
+    page = signed_in.post(plan_url(first), given | {"preview": "1"})
+    told = {change["title"]: change["on"] for change in page.context["changes"] if change["on"]}
+    assert told == {"60-day adoption": date(2026, 8, 15)}
+    assert signed_in.post(plan_url(first), given | {"save": "1"}).status_code == 302
+    live = Stage.objects.filter(account=first.account_id, cancelled_at=None)
+    assert {str(stage): stage.due_on for stage in live} == told
+
+
+def test_cad_7_a_preview_on_a_churned_account_tells_what_moves(signed_in, first):
+    with change(first.account_id, by=None, via="page", now=NOW) as work:
+        work.account.churned_on = NOW.date()
+        work.account.save()
+    page = signed_in.post(
+        plan_url(first), {"day_zero": "2026-06-17", "service_level": "standard", "preview": "1"}
+    )
+    assert {change["word"] for change in page.context["changes"]} == {"Moves"}
+
+
 def test_cad_6_a_day_0_in_the_future_is_refused_in_the_preview_too(signed_in, first):
     given = {"day_zero": "2026-07-14", "service_level": "standard"}
     for button in ("preview", "save"):

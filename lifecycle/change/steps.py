@@ -14,9 +14,9 @@ from accounts.models import Account, Reroute, User
 from adoption.models import Adoption, CheckIn, Stage
 from lifecycle.change.book import Book
 from lifecycle.rules.cadence import PlannedRow, due_on, plan, replan
-from lifecycle.rules.diff import clearing_refused
 from lifecycle.rules.facts import required_trainings
 from lifecycle.rules.policy import Policy
+from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import route as route_by_rules
 from lifecycle.rules.routing import signature
 from onboarding.models import Onboarding, TrainingSession
@@ -209,10 +209,12 @@ def _apply(
 
 
 def _withdraw(book: Book, account: Account, adoption: Adoption) -> None:
+    """CAD-6: day 0 is cleared only where nothing was recorded in the adoption yet."""
     if adoption.withdrawn_at is not None:
         return
     if any(row.finished or row.started_at for row in _rows(book, adoption) if row.cancelled_at is None):
-        raise clearing_refused()
+        text = "The Training Completed Date cannot be cleared: the adoption has been started."
+        raise Refused("training_completed_on", "started", text, rule="CAD-6")
     adoption.withdrawn_at = book.now
     adoption.save()
     live = tuple((row.type, row.day) for row in _rows(book, adoption) if row.cancelled_at is None)

@@ -246,25 +246,14 @@ def test_cad_7_a_stage_of_both_levels_becomes_the_final_one(premium):
     assert list(rows.values_list("day", "final")) == [(30, False), (90, True)]
 
 
-def test_cad_6_the_diff_shown_before_saving_is_what_saving_does(premium):
+def test_cad_7_another_level_and_another_day_0_at_once_count_from_the_new_day_0(premium):
     complete(premium, date(2026, 1, 30))
     on_stage(premium, 30, at=at((2, 20)), notes="Booked by phone.")
-    changes = Adoption.objects.get().foresee(
-        day_zero=date(2026, 1, 28), service_level="basic", today=date(2026, 4, 10)
-    )
-    told = {(c.type, c.day): (c.action, c.due_on and str(c.due_on)) for c in changes}
-    assert told == {
-        ("stage", 30): ("moved", "2026-02-27"),
-        ("stage", 60): ("added", "2026-04-10"),
-        ("check_in", 75): ("cancelled", None),
-        ("stage", 90): ("cancelled", None),
-        ("check_in", 150): ("cancelled", None),
-    }
-    complete(premium, date(2026, 1, 28), at=at((4, 10)))
-    relevel(premium, "basic", at=at((4, 10)))
-    assert dates(premium) == {key: due for key, (_, due) in told.items() if due}
-    with pytest.raises(Refused, match="has been started"):
-        Adoption.objects.get().foresee(day_zero=None, service_level="basic", today=date(2026, 4, 10))
+    with change(premium, by=premium.csm, via="page", now=at((4, 10))) as work:
+        onboarding = Onboarding.objects.get(account=premium)
+        onboarding.record({"training_completed_on": date(2026, 1, 28)}, today=work.today(work.account))
+        work.account.record({"service_level": "basic"})
+    assert dates(premium) == {("stage", 30): "2026-02-27", ("stage", 60): "2026-04-10"}
 
 
 @pytest.mark.parametrize(("days", "short"), [(6, True), (7, False)])

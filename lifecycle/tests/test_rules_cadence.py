@@ -292,3 +292,29 @@ def test_mil_4_new_york_mornings_are_25_and_23_hours_apart_when_clocks_change() 
         return gap.total_seconds() / 3600
 
     assert [hours(date(2026, 3, 7)), hours(date(2026, 10, 31)), hours(date(2026, 6, 1))] == [23, 25, 24]
+
+
+OVERLAPPING = Policy(
+    cadence=CadenceRules(
+        basic=LevelPlan(stage_days=(30,)), standard=LevelPlan(stage_days=(30, 90), check_in_days=(75,))
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "retype"),
+    [
+        ([ExistingRow("stage", 30, kept=True, live=True)], ((30, True),)),
+        (
+            [
+                ExistingRow("stage", 30, kept=True, live=True),
+                ExistingRow("stage", 90, kept=True, live=True, final=True),
+            ],
+            (),
+        ),
+    ],
+)
+def test_cad_7_what_was_started_keeps_its_part_unless_no_final_stage_were_left(
+    rows: list, retype: tuple
+) -> None:
+    assert replan("basic", DAY_ZERO, rows, OVERLAPPING, today=DAY_ZERO).retype == retype
