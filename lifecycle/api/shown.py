@@ -22,6 +22,7 @@ SERIALIZERS = {
     "adoption": "adoption.api.AdoptionSerializer",
     "stage": "adoption.api.StageSerializer",
     "check-in": "adoption.api.CheckInSerializer",
+    "checklist": "lifecycle.api.checklists.ChecklistSerializer",
     "survey": "lifecycle.api.surveys.SurveySerializer",
     "milestone": "lifecycle.milestones.api.MilestoneSerializer",
     "policy": "lifecycle.policies.api.PolicySerializer",

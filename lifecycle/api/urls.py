@@ -10,6 +10,7 @@ from accounts.api.activities import ActivityViewSet
 from accounts.api.contacts import ContactViewSet
 from accounts.api.opportunities import OpportunityViewSet
 from adoption.api import AdoptionViewSet, CheckInViewSet, StageViewSet
+from lifecycle.api.checklists import ChecklistViewSet
 from lifecycle.api.schema import Docs, Schema
 from lifecycle.api.surveys import SurveyViewSet
 from lifecycle.api.users import UserViewSet
@@ -29,6 +30,7 @@ router.register("training-sessions", TrainingSessionViewSet, "training-session")
 router.register("adoptions", AdoptionViewSet, "adoption")
 router.register("stages", StageViewSet, "stage")
 router.register("check-ins", CheckInViewSet, "check-in")
+router.register("checklists", ChecklistViewSet, "checklist")
 router.register("surveys", SurveyViewSet, "survey")
 router.register("milestones", MilestoneViewSet, "milestone")
 router.register("users", UserViewSet, "user")

@@ -83,6 +83,10 @@ def test_every_list_and_object_looks_as_the_schema_says(people, api, schema):
     make_contact(account)
     complete_onboarding(account, on=NOW.date(), call_on=NOW.date())
     client = api(people.ops)
+    stage = client.get("/api/v1/stages/").json()["results"][0]
+    begun = client.post("/api/v1/checklists/", {"stage": stage["id"]}).json()
+    answers = [{"item": "exploring", "value": "yes", "version": 0}]
+    assert client.patch(f"/api/v1/checklists/{begun['id']}/", {"answers": answers}).status_code == 200
     onboarding = client.get("/api/v1/onboardings/").json()["results"][0]
     client.patch(
         f"/api/v1/onboardings/{onboarding['id']}/", {"objectives": [{"text": "Ready for the audit"}]}
