@@ -222,9 +222,19 @@ class Stage(PlannedAdoptionRow):
         self.refuse_if_shut()
         if by and not by.decides and values.get("gap_decision", self.gap_decision) != self.gap_decision:
             raise PermissionDenied
-        booked = self.meeting_scheduled_at
+        booked, held = self.meeting_scheduled_at, self.meeting_held
         for name, value in values.items():
             setattr(self, name, value)
+        if (
+            self.meeting_held is False and held is not False
+        ):  # STAGE-3: each miss has its own reason and decision
+            self.no_meeting_reason = values.get("no_meeting_reason", "")
+            self.gap_decision = values.get("gap_decision", "")
+        if self.recap_sent_at and self.recap_sent_at > now:
+            text = "The recap cannot have been sent in the future."
+            raise Refused("recap_sent_at", "future", text, rule="STAGE-7")
+        if held and not self.meeting_held:  # the recap was of a meeting that was not
+            self.recap_sent_at = None
         if "meeting_scheduled_at" in values and self.meeting_scheduled_at != booked:
             self.postponements += bool(booked)
             self.booked_on = today if self.meeting_scheduled_at else None

@@ -183,10 +183,13 @@ class Survey(AccountRow):
             self.record({"sent_at": now}, now=now)
 
     def renew(self, *, now: datetime) -> None:
-        """Make a new link; the one that went out opens nothing any more, so it is to be sent again."""
+        """Make a new link; the one that went out opens nothing any more, so it is to be sent again: by its own
+        letter, or with the reminder where the stage is closed already."""
         self._refuse_if_shut()
         self._refuse_if_settled()
-        self.nonce, self.renewed_at, self.sent_at = _nonce(), now, None
+        self.nonce, self.renewed_at = _nonce(), now
+        if self.stage.closed_at is None:
+            self.sent_at = None
         self.save()
 
     def answer(

@@ -202,6 +202,20 @@ def test_sur_3_an_answer_in_another_products_form_is_ticked_and_may_be_taken_bac
     assert do(ticked, "reopen").is_open
 
 
+def test_sur_4_a_new_link_of_a_closed_stage_leaves_the_reminder_open(survey):
+    do(survey, "mark_sent", now=NOW)
+    with change(survey.account_id, by=None, via="page", now=NOW):
+        stage = Stage.objects.get(pk=survey.stage_id)
+        stage.closed_at = NOW
+        stage.save()
+    later = NOW + timedelta(days=30)
+    with clock.at(later), change(survey.account_id, by=None, via="task", now=later):
+        pass
+    assert "survey_reminder" in open_kinds(survey.account_id)
+    do(survey, "renew", now=later)
+    assert "survey_reminder" in open_kinds(survey.account_id)
+
+
 @pytest.mark.parametrize("verb", ["tick", "answer", "waive", "renew", "reopen"])
 def test_sur_3_what_the_customer_answered_is_never_overwritten(survey, alice, verb):
     do(survey, "answer", GOOD, now=NOW)

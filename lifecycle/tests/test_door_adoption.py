@@ -410,6 +410,27 @@ def test_mil_4_another_mail_hour_moves_the_reminders_of_a_whole_book_with_few_qu
     assert not Milestone.objects.open().filter(remind_at=asleep).exists()
 
 
+def test_stage_3_a_second_miss_asks_anew_though_nobody_booked_again(premium):
+    complete(premium, date(2026, 1, 30))
+    on_stage(premium, 30, at=at((2, 10)), meeting_scheduled_at=at((2, 26)))
+    on_stage(premium, 30, at=at((2, 27)), meeting_held=False, no_meeting_reason="Nobody came.")
+    on_stage(premium, 30, at=at((2, 27), 16), gap_decision="retry")
+    on_stage(premium, 30, at=at((3, 3)), meeting_held=False, no_meeting_reason="They called it off.")
+    stage = Stage.objects.get(day=30)
+    assert (stage.no_meeting_reason, stage.gap_decision) == ("They called it off.", "")
+    assert Milestone.objects.open().filter(account=premium, day=30, kind="close_gap").exists()
+
+
+def test_stage_7_a_recap_is_not_of_the_future_and_not_of_a_meeting_that_was_not(premium):
+    complete(premium, date(2026, 1, 30))
+    now = at((3, 2))
+    with pytest.raises(Refused, match="in the future"):
+        on_stage(premium, 30, at=now, meeting_held=True, recap_sent_at=now + timedelta(seconds=1))
+    on_stage(premium, 30, at=now, meeting_held=True, recap_sent_at=now)
+    on_stage(premium, 30, at=now, meeting_held=False, no_meeting_reason="It was another account's.")
+    assert Stage.objects.get(day=30).recap_sent_at is None
+
+
 def test_stage_3_a_lead_who_says_retry_brings_the_booking_back(premium):
     complete(premium, date(2026, 1, 30))
     missed = at((2, 26))
