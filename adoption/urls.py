@@ -12,7 +12,6 @@ urlpatterns = [
     path(f"{stage}export/", closing.export, name="export"),
     path(f"{stage}exports/<id:export>/", checklists.export_file, name="export-file"),
     path(f"{stage}close/", closing.close, name="close"),
-    path(f"{stage}reopen/", closing.reopen, name="reopen"),
     path(f"{stage}checklist/", checklists.checklist, name="checklist"),
     path(f"{stage}checklist/ready/", checklists.ready, name="ready"),
     path(f"{stage}checklist/fill/", checklists.fill_in, name="fill-in"),

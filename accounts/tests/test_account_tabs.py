@@ -335,7 +335,7 @@ def test_the_one_next_step_is_the_same_in_list_page_and_my_day(client, alice):
         with clock.at(now):
             with change(account, by=None, via="task", now=now) as work:
                 stage = Stage.objects.select_related("account").get(day=30)
-                stage.record(values, now=now, today=work.today(work.account))
+                stage.record(values, by=None, now=now, today=work.today(work.account))
             listed = client.get("/accounts/").context["lines"][0].next_step
             shown = client.get(at("detail", account)).context["next_step"]
             groups = client.get("/day/").context["groups"]

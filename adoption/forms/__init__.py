@@ -3,7 +3,7 @@
 from adoption.forms.answers import AnswerForm, CheckInForm
 from adoption.forms.outcome import FeedbackForm, GoalsForm, HoldForm, ReferenceForm, TaskForm, UpsellForm
 from adoption.forms.plan import PlanForm
-from adoption.forms.stages import BookForm, GapForm, MissedForm, RecapForm, StageForm
+from adoption.forms.stages import BookForm, GapForm, MissedForm, RecapForm, ReopenForm, StageForm
 
 __all__ = [
     "AnswerForm",
@@ -17,6 +17,7 @@ __all__ = [
     "PlanForm",
     "RecapForm",
     "ReferenceForm",
+    "ReopenForm",
     "StageForm",
     "TaskForm",
     "UpsellForm",

@@ -9,7 +9,7 @@ from django import forms
 
 from accounts.models import User
 from adoption.models import Stage
-from adoption.models.adoption import GAP_DECISIONS
+from adoption.models.adoption import GAP_DECISIONS, LONGEST_REASON
 from lifecycle.dashboards.forms import MergingForm, time_input
 
 REASONS = (
@@ -30,12 +30,10 @@ DECISIONS = {
 
 
 class StageForm(MergingForm):
-    """A step of a stage: `apply` records it on the locked row. `leads_only`: a lead's or CS Ops' decision."""
-
-    leads_only = False
+    """A step of a stage: `apply` records it on the locked row."""
 
     def apply(self, stage: Stage, *, by: User, now: datetime, today: date) -> None:
-        stage.record(self.merge(stage), now=now, today=today)
+        stage.record(self.merge(stage), by=by, now=now, today=today)
 
 
 class BookForm(StageForm):
@@ -72,13 +70,12 @@ class MissedForm(StageForm):
 
     def apply(self, stage: Stage, *, by: User, now: datetime, today: date) -> None:
         reason = ": ".join(part for part in (self.cleaned_data["why"], self.cleaned_data["note"]) if part)
-        stage.record({"meeting_held": False, "no_meeting_reason": reason}, now=now, today=today)
+        stage.record({"meeting_held": False, "no_meeting_reason": reason}, by=by, now=now, today=today)
 
 
 class GapForm(StageForm):
     """STAGE-3: the lead decides how the gap is closed, and notes what was decided."""
 
-    leads_only = True
     gap_decision = forms.ChoiceField(
         label="How do we close the gap?",
         choices=[("", "Choose"), *((name, DECISIONS[name]) for name in GAP_DECISIONS)],
@@ -103,4 +100,22 @@ class RecapForm(StageForm):
 
     def apply(self, stage: Stage, *, by: User, now: datetime, today: date) -> None:
         if stage.recap_sent_at is None:
-            stage.record({"recap_sent_at": now}, now=now, today=today)
+            stage.record({"recap_sent_at": now}, by=by, now=now, today=today)
+
+
+class ReopenForm(StageForm):
+    """STAGE-10: a lead opens the closed stage again, and says why."""
+
+    reason = forms.CharField(
+        label="Why is it opened again?",
+        max_length=LONGEST_REASON,
+        error_messages={"required": "Say why the stage is opened again."},
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    class Meta:
+        model = Stage
+        fields = ()
+
+    def apply(self, stage: Stage, *, by: User, now: datetime, today: date) -> None:
+        stage.reopen(self.cleaned_data["reason"], by=by)

@@ -210,14 +210,14 @@ class Stage(PlannedAdoptionRow):
             return False
         return (self.meeting_scheduled_at.astimezone(zone).date() - self.booked_on).days < days
 
-    def record(self, values: dict[str, Any], *, now: datetime, today: date, by: User | None = None) -> None:
+    def record(self, values: dict[str, Any], *, by: User | None, now: datetime, today: date) -> None:
         """STAGE-2..9: take what a person or client entered; the stage counts as started from then on.
 
         Another meeting time than the one booked is a postponement. `meeting_held` True is the meeting, on
         `meeting_held_on` or today; False is none, for which `no_meeting_reason` opens the lead's row, whose answer is
         `gap_decision`; a new meeting time makes a missed meeting coming again.
         Raises Refused on a closed or cancelled stage (409), and for a held date in the future or missing;
-        PermissionDenied where `by` decides about the gap and is no lead (STAGE-3).
+        PermissionDenied where `by` decides about the gap and is no lead (STAGE-3); `by` None is the system.
         """
         self.refuse_if_shut()
         if by and not by.decides and values.get("gap_decision", self.gap_decision) != self.gap_decision:

@@ -51,5 +51,5 @@ def answer(stage: Stage, answers: dict[str, Any], *, by: User | None = None, now
 def record(stage: Stage, *, now: datetime = NOON, **values: Any) -> Stage:
     """What somebody recorded on the stage."""
     with change(stage.account_id, by=None, via="page", now=now) as work:
-        Stage.objects.get(pk=stage.pk).record(values, now=now, today=work.today(work.account))
+        Stage.objects.get(pk=stage.pk).record(values, by=None, now=now, today=work.today(work.account))
     return fresh(stage)

@@ -366,6 +366,10 @@ def test_stage_10_a_lead_opens_a_closed_stage_again_with_a_reason_and_the_csm_do
     page = client.post(url(first, "reopen"), {"reason": " "})
     assert page.status_code == 422
     assert "Say why the stage is opened again." in text(page)
+    for refused, said in (("The\x00 wrong", "Null characters"), ("x" * 2001, "at most 2000 characters")):
+        page = client.post(url(first, "reopen"), {"reason": refused})
+        assert page.status_code == 422
+        assert said in text(page) and refused in page.content.decode()  # what was typed stays
     assert fresh(first).closed_at
     assert client.post(url(first, "reopen"), {"reason": "The wrong meeting"}).status_code == 302
     assert fresh(first).closed_at is None

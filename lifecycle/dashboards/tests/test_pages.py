@@ -124,7 +124,7 @@ def test_a_late_outcome_counts_by_day_and_by_grace(client, team, alice):
     with change(stage.account_id, by=alice, via="page", now=NOW) as work:
         fresh = Stage.objects.get(pk=stage.pk)
         held = {"meeting_held": True, "meeting_held_on": date(2026, 9, 14), "recap_sent_at": NOW}
-        fresh.record(held, now=NOW, today=work.today(work.account))
+        fresh.record(held, by=None, now=NOW, today=work.today(work.account))
     client.force_login(team.lead)
     assert client.get("/team/").context["stats"]["same_day_recaps"] == 0
 

@@ -92,7 +92,7 @@ def record(account: Account, when: str, *, by: User | None = None, **values: obj
     now = chicago(when)
     with change(account, by=by, via="page", now=now) as work:
         Stage.objects.get(account=work.account, day=30).record(
-            values, now=now, today=work.today(work.account)
+            values, by=by, now=now, today=work.today(work.account)
         )
 
 

@@ -133,6 +133,7 @@ def test_a_stages_outcome_and_a_row_of_answers(account, alice, sentences):
                 "disengagement_reasons": ["knowledge_gaps"],
                 "notes": "x" * 900,
             },
+            by=alice,
             now=NOW,
             today=work.today(work.account),
         )
@@ -151,7 +152,7 @@ def test_stage_10_a_stage_that_was_opened_again_says_why(account, alice, sentenc
     with by(alice, account) as work:
         stage = Stage.objects.select_related("account").get(day=30)
         held = {"meeting_held": True, "recap_sent_at": NOW, **SAID_FIRST}
-        stage.record(held, now=NOW, today=work.today(work.account))
+        stage.record(held, by=alice, now=NOW, today=work.today(work.account))
         checklist = Checklist.begin(stage)
         checklist.attach(content_hash="0" * 64, file_name="a.pdf", by=alice, fillable=False)
         stage.close(checklist, now=NOW)
@@ -278,7 +279,9 @@ def test_the_whole_story_of_an_account_holds_no_raw_name(client, account, alice)
         work.account.record({"employee_sync": True, "time_zone": "America/Chicago", "contracted_users": 60})
         work.account.set_pool("strategic", by=alice, reason="Two sites", now=NOW)
         for stage in Stage.objects.select_related("account"):
-            stage.record({"gap_decision": "email_review", "cause_side": "ours"}, now=NOW, today=NOW.date())
+            stage.record(
+                {"gap_decision": "email_review", "cause_side": "ours"}, by=None, now=NOW, today=NOW.date()
+            )
     client.force_login(alice)
     page = client.get(reverse("accounts:activity", args=[account.pk]))
     told = [entry.text for _, entries in page.context["days"] for entry in entries]

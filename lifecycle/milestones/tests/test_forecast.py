@@ -92,7 +92,7 @@ class Scene:
                 with change(stage.account_id, by=None, via="page", now=self.now) as work:
                     today = work.today(work.account)
                     fresh = Stage.objects.get(pk=stage.pk)
-                    fresh.record({"meeting_scheduled_at": when}, now=self.now, today=today)
+                    fresh.record({"meeting_scheduled_at": when}, by=None, now=self.now, today=today)
         rows = [row for row in Milestone.objects.open() if self.dice.random() < 0.15]
         with change_many({row.account_id for row in rows}, by=None, via="page", now=self.now):
             for row in Milestone.objects.filter(pk__in=[row.pk for row in rows]):
@@ -193,7 +193,7 @@ def met(settings, tmp_path) -> Account:
         with change(account, by=csm, via="page", now=began) as work:
             stage = Stage.objects.get(account=work.account, day=30)
             booked = {"meeting_scheduled_at": datetime(2026, 2, 26, 10, tzinfo=UTC)}
-            stage.record(booked, now=began, today=began.date())
+            stage.record(booked, by=None, now=began, today=began.date())
     for day in range(1, 26):
         Scene.look(datetime(2026, 2, day, 8, tzinfo=UTC))
     return account

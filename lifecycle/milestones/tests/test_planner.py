@@ -63,7 +63,7 @@ def record(account: Account, day: int, when: str, *, by: User | None = None, **v
     now = chicago(when)
     with change(account, by=by, via="page", now=now) as work:
         Stage.objects.get(account=work.account, day=day).record(
-            values, now=now, today=work.today(work.account)
+            values, by=by, now=now, today=work.today(work.account)
         )
 
 

@@ -54,7 +54,7 @@ class Cast:
         now = clock.now()
         with change(account, by=by or self.imani, via="page", now=now) as work:
             stage = Stage.objects.get(account=work.account, day=day)
-            stage.record(values, now=now, today=work.today(work.account))
+            stage.record(values, by=by or self.imani, now=now, today=work.today(work.account))
 
     def mark_ready(self, account: Account, day: int) -> None:
         with change(account, by=self.imani, via="page", now=clock.now()) as work:
