@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import Account, User
-from lifecycle.change import change_many
+from lifecycle.change import change, change_many
 from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail import drafts
 from lifecycle.mail.dispatch.kinds import Attachment
 from lifecycle.mail.drafts import LETTERS, Letter, register_letter
 from lifecycle.mail.drafts.invitations import calendar_file
-from lifecycle.mail.models import Draft, Link
+from lifecycle.mail.models import Link, Message
 from lifecycle.policies.models import PolicyVersion
-from onboarding.models import Forum, ForumGuest, Onboarding, TrainingSession
+from onboarding.models import INVITATION, Forum, ForumGuest, Onboarding, TrainingSession
 
 CALL_FIELDS = {
     "call_date": "Day of the onboarding call",
@@ -86,7 +86,7 @@ def register() -> None:
     )
     register_letter(
         Letter(
-            "forum_invitation",
+            INVITATION,
             "Open Forum invitation",
             ForumGuest,
             back=lambda row: reverse("onboarding:forum", args=[row.forum_id]),
@@ -94,6 +94,9 @@ def register() -> None:
             values=_of_forum,
             sent="invited_at",
             attachments=lambda row: [_calendar_file(row.forum)],
+            about=lambda row: _takes_place(row.forum),
+            overtaken="The forum was moved or left out after this was written.",
+            undone=_none_left,
         )
     )
 
@@ -104,16 +107,16 @@ def invite(forum: Forum, *, by: User, now: datetime) -> tuple[int, int]:
 
     Raises Refused for a forum that is skipped or over, or while a link is missing that the invitation needs.
     """
-    forum.refuse_unless_coming(today=by.today(now))
-    letter = LETTERS["forum_invitation"]
+    letter = LETTERS[INVITATION]
     accounts = ForumGuest.candidates()
     with change_many(accounts.values_list("pk", flat=True), by=by, via="page", now=now):
+        forum = _locked(forum.pk)
+        forum.refuse_unless_coming(today=by.today(now))
         known = set(ForumGuest.objects.filter(forum=forum).values_list("account_id", flat=True))
         ForumGuest.objects.bulk_create(
             [ForumGuest(forum=forum, account=account) for account in accounts if account.pk not in known]
         )
-        waiting = ForumGuest.objects.filter(forum=forum, invited_at=None, account__in=accounts)
-        waiting = waiting.exclude(pk__in=_on_their_way(letter))
+        waiting = ForumGuest.objects.filter(forum=forum, account__in=accounts).exclude(_is_told(forum))
         guests = waiting.select_related("account", "forum__host")
         written = [drafts.draft_of(letter, guest, writer=forum.host, now=now) for guest in guests]
         ready = [draft for draft in written if draft.to and draft.is_open]
@@ -121,15 +124,33 @@ def invite(forum: Forum, *, by: User, now: datetime) -> tuple[int, int]:
             draft.version = draft.version or 1
             draft.save()
             drafts.send(draft, by=forum.host, now=now)
-        fresh = Forum.objects.get(pk=forum.pk)
-        if fresh.invited_at is None:
-            fresh.record({"invited_at": now})
+        if forum.invited_at is None and forum.guests.filter(_is_told(forum)).exists():
+            forum.record({"invited_at": now})
     return len(ready), len(written) - len(ready)
 
 
-def _on_their_way(letter: Letter) -> Any:
-    left = Draft.objects.filter(kind=letter.key, recorded_at=None).exclude(sent_at=None, copied_at=None)
-    return left.values("source_id")
+def _locked(forum: int) -> Forum:
+    return Forum.objects.select_for_update(of=("self",)).select_related("host").get(pk=forum)
+
+
+def _takes_place(forum: Forum) -> str:
+    return "not at all" if forum.skipped_at else forum.begins_at.isoformat()
+
+
+def _is_told(forum: Forum) -> Q:
+    """Which guests were invited, or will be by what is on its way."""
+    going = Message.objects.exclude(state="cancelled").filter(
+        draft__kind=INVITATION, draft__recorded_at=None, payload__about=_takes_place(forum)
+    )
+    return Q(invited_at__isnull=False) | Q(pk__in=going.values("draft__source_id"))
+
+
+def _none_left(guest: ForumGuest, now: datetime) -> None:
+    """ONB-6: nobody is invited any more, so the invitations are owed again."""
+    with change(None, by=None, via="task", now=now):
+        forum = _locked(guest.forum_id)
+        if forum.invited_at is not None and not forum.guests.filter(_is_told(forum)).exists():
+            forum.record({"invited_at": None})
 
 
 def _of_forum(guest: ForumGuest, writer: User, now: datetime) -> dict[str, str]:

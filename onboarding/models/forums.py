@@ -11,11 +11,13 @@ from django.db.models import Q
 
 from accounts.models import Account, AccountRow, User
 from lifecycle.guard import DomainModel, DomainQuerySet
+from lifecycle.mail.models import Draft
 from lifecycle.rules.cadence import first_thursdays
 from lifecycle.rules.facts import ForumFacts
 from lifecycle.rules.refused import Refused
 
 MONTHS_AHEAD = 12
+INVITATION = "forum_invitation"  # the kind of letter
 
 
 class ForumQuerySet(DomainQuerySet):
@@ -84,9 +86,12 @@ class Forum(DomainModel):
 
     def record(self, values: dict[str, Any]) -> None:
         """Take topic, time, host, note or questions."""
+        began = self.begins_at
         for name, value in values.items():
             setattr(self, name, value)
         self.save()
+        if self.begins_at != began:
+            self._drop_letters()
 
     def move(self, to: date, *, note: str, today: date) -> None:
         """Hold it on another day, with a word why; whoever was invited is to be invited anew.
@@ -110,6 +115,7 @@ class Forum(DomainModel):
         ):  # they know the old day: the new one is owed to them
             guest.invited_at = None
             guest.save()
+        self._drop_letters()
 
     def skip(self, *, note: str, today: date, now: datetime) -> None:
         """Leave this month out, with a word why. Raises Refused once it was held."""
@@ -119,6 +125,7 @@ class Forum(DomainModel):
         if self.skipped_at is None:
             self.skipped_at, self.note = now, note.strip()
             self.save()
+            self._drop_letters()
 
     def unskip(self, *, today: date) -> None:
         """Hold it after all."""
@@ -131,6 +138,11 @@ class Forum(DomainModel):
         self._refuse_if_over(today)
         if self.skipped_at is not None:
             raise Refused("", "skipped", "There is no forum this month.", rule="ONB-6", conflict=True)
+
+    def _drop_letters(self) -> None:
+        """Invitations that are being written name another day or time than that which is kept."""
+        guests = self.guests.values("pk")
+        Draft.objects.filter(kind=INVITATION, source_id__in=guests).drop()
 
     def _refuse_if_over(self, today: date) -> None:
         if self.held_on < today:

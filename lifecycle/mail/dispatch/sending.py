@@ -163,12 +163,16 @@ def _send(message: Message, transport: Transport) -> str:
 
 
 def _content(message: Message, *, now: datetime) -> tuple[bytes, str]:
-    """The bytes to send, or why none are wanted: those of an earlier try that may have arrived, else anew."""
-    if message.raw is not None:
+    """The bytes to send, or why none are wanted: those of an earlier try that may have arrived, else anew.
+    A customer's mail that a person had tried again may be unwanted by now; a colleague's is repeated as it was."""
+    if message.raw is not None and message.audience == "staff":
         return bytes(message.raw), ""
     kind = KINDS[message.kind]
     unwanted = kind.wanted(message, now)
-    return (b"", unwanted) if unwanted else (writing.write(message, kind.render(message, now), at=now), "")
+    if unwanted:
+        return b"", unwanted
+    raw = message.raw
+    return (bytes(raw) if raw is not None else writing.write(message, kind.render(message, now), at=now)), ""
 
 
 def _why_unwritten(message: Message, problem: Exception) -> str:

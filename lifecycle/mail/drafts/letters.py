@@ -56,7 +56,9 @@ class Letter:
     out; any other field without one is a gap. `late` fields are filled as the letter leaves, from the row alone, and are
     kept nowhere: links that open something. `also` is told what left. `sent` is the field of the source that records that it was sent (ONB-2, ONB-3, STAGE-7).
     `completes` is the kind of duty on the source that it answers where no field says so. `to` proposes addresses;
-    `back` is the page it was opened from; `due` says when it is due, in words.
+    `back` is the page it was opened from; `due` says when it is due, in words. `about` is what its words hold for, as
+    text: once that changed, a letter on its way is cancelled because it was `overtaken`, and one that left all the
+    same records no fact. `undone` is told that none of it will leave.
     """
 
     key: str
@@ -73,6 +75,9 @@ class Letter:
     to: Callable[[Any], list[str]] = _to_main_contact
     attachments: Callable[[Any], list[Attachment]] = lambda row: []
     due: str = ""
+    about: Callable[[Any], str] = lambda row: ""
+    overtaken: str = ""
+    undone: Callable[[Any, datetime], None] = lambda row, now: None
 
     @property
     def known(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from lifecycle.mail.outbox import UNDO
 from lifecycle.rules.refused import Refused
 
 LETTER = "letter"
+ABOUT = "about"  # what the words of a mail hold for
 TRIED_FOR = timedelta(days=3)
 GONE = "The account was archived before it left."
 
@@ -40,6 +41,8 @@ def send(draft: Draft, *, by: User, now: datetime) -> list[Message]:
         draft.sent_at, draft.author = now, by
         draft.save(update_fields=["sent_at", "author"])
         rounds = draft.messages.count()
+        letter = letter_of(draft)
+        about = letter.about(_source(letter, draft))
         return Message.objects.bulk_create(
             [
                 Message(
@@ -50,6 +53,7 @@ def send(draft: Draft, *, by: User, now: datetime) -> list[Message]:
                     draft=draft,
                     address=address,
                     subject=draft.subject,
+                    payload={ABOUT: about} if about else {},
                     not_before=now + UNDO,
                     expires_at=now + TRIED_FOR,
                     created_at=now,
@@ -68,7 +72,7 @@ def copy_out(draft: Draft, *, by: User, now: datetime) -> None:
         if draft.copied_at is None:
             draft.copied_at, draft.author = now, by
             draft.save(update_fields=["copied_at", "author"])
-            _record(draft, via="page", now=now)
+            _record(draft, via="page", now=now, holds=True)
 
 
 def _refuse_unready(draft: Draft) -> None:
@@ -87,7 +91,16 @@ def _refuse_unready(draft: Draft) -> None:
 
 def _wanted(message: Message, now: datetime) -> str:
     account = message.account
-    return GONE if account is not None and account.archived else ""
+    return GONE if account is not None and account.archived else _overtaken(message)
+
+
+def _overtaken(message: Message) -> str:
+    """Why its words hold no more; "" while they do."""
+    if ABOUT not in message.payload:
+        return ""
+    letter = letter_of(message.draft)
+    same = letter.about(_source(letter, message.draft)) == message.payload[ABOUT]
+    return "" if same else letter.overtaken
 
 
 def _render(message: Message, now: datetime) -> Mail:
@@ -110,9 +123,12 @@ def _render(message: Message, now: datetime) -> Mail:
 def _settled(message: Message, now: datetime) -> None:
     draft = message.draft
     if message.state in ("sent", "marked"):
-        _record(draft, via="task", now=now)
+        _record(draft, via="task", now=now, holds=not _overtaken(message))
     elif message.state == "cancelled" and not draft.messages.exclude(state="cancelled").exists():
-        _reopen(draft)
+        if not _overtaken(message):
+            _reopen(draft)
+        letter = letter_of(draft)
+        letter.undone(_source(letter, draft), now)
 
 
 def _reopen(draft: Draft) -> None:
@@ -122,13 +138,15 @@ def _reopen(draft: Draft) -> None:
         Draft.objects.filter(pk=draft.pk).update(sent_at=None)
 
 
-def _record(draft: Draft, *, via: str, now: datetime) -> None:
-    """ONB-2, ONB-3, STAGE-7, ACT-1: the fact and the contact log, through the door, once a letter."""
+def _record(draft: Draft, *, via: str, now: datetime, holds: bool) -> None:
+    """ONB-2, ONB-3, STAGE-7, ACT-1: the fact and the contact log, through the door, once a letter. One whose words
+    do not hold any more was contact all the same, but no fact."""
     if not Draft.objects.filter(pk=draft.pk, recorded_at=None).update(recorded_at=now):
         return
     letter = letter_of(draft)
     with change(draft.account_id, by=draft.author, via=via, now=now) as work:
-        letter.record(_source(letter, draft), draft.body, by=draft.author, now=now)
+        if holds:
+            letter.record(_source(letter, draft), draft.body, by=draft.author, now=now)
         if draft.account_id:
             text = f"“{draft.subject}” to {_names(draft)}"
             entry = Activity(account=work.account, kind="email", happened_at=now, text=text)

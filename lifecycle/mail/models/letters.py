@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import Account, User
 from lifecycle.guard import DomainModel
@@ -65,6 +65,12 @@ class DraftQuerySet(models.QuerySet):
     def open(self) -> DraftQuerySet:
         """Neither on its way nor marked as sent by hand."""
         return self.filter(sent_at=None, copied_at=None)
+
+    def drop(self) -> None:
+        """Let go of those being written. What was taken back stays with its cancelled mails, as it was sent."""
+        left = self.open()
+        left.exclude(messages=None).update(sent_at=F("updated_at"))
+        left.filter(messages=None).delete()
 
     def visible_to(self, user: User, *, today: date | None = None) -> DraftQuerySet:
         """security.md: a letter belongs to its account; viewers see none."""
