@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
+BRACE = re.compile(r"\{[^{}\r\n]*\}|\{[^{}\r\n]{0,39}|\}")  # one that is not closed, with the words after it
+
 
 def fields_in(text: str) -> list[str]:
     """The names in braces, each once, in order."""
@@ -25,9 +27,10 @@ def gaps(text: str, known: Iterable[str]) -> list[str]:
 
 
 def unknown(text: str, known: Iterable[str]) -> list[str]:
-    """The names in braces that are no field: a template that holds one cannot be saved."""
+    """What stands in braces, or beside a single one, and is no field: a template that holds one cannot be saved."""
     known = set(known)
-    return [name for name in fields_in(text) if name not in known]
+    rest = FIELD.sub(lambda found: "\n" if found[1] in known else found[0], text)
+    return list(dict.fromkeys(BRACE.findall(rest)))
 
 
 def without(text: str, names: Iterable[str]) -> str:

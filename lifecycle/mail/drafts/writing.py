@@ -85,8 +85,11 @@ def new_version(
     for name, text in (("subject", subject), ("body", body)):
         strange = unknown(text, letter.known)
         if strange:
-            names = ", ".join(f"{{{field}}}" for field in strange)
-            raise Refused(name, "unknown_field", f"There is no field {names} in this letter. Pick one below.")
+            raise Refused(
+                name,
+                "unknown_field",
+                f"There is no field {', '.join(strange)} in this letter. Pick one below.",
+            )
     with change(None, by=by, via="page", now=now):
         return MailTemplate.objects.create(
             key=letter.key,

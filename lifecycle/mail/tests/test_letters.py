@@ -96,7 +96,26 @@ def test_what_is_no_field_stays_as_it_is(text):
 
 def test_a_field_without_a_value_is_a_gap():
     assert gaps(fill("{a} {b}", {"a": "", "b": "x"}), ["a", "b"]) == ["a"]
-    assert unknown("{a} {c}", ["a", "b"]) == ["c"]
+    assert unknown("{a} {c} {c}", ["a", "b"]) == ["{c}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "strange"),
+    [
+        ("Hello {Contact_first_name},", ["{Contact_first_name}"]),
+        ("Hello {contact first name},", ["{contact first name}"]),
+        ("Hello { account },", ["{ account }"]),
+        ("{account is new", ["{account is new"]),
+        ("{account\r\nis {owner_name}", ["{account"]),
+        ("{" + "x" * 50, ["{" + "x" * 39]),
+        ("account} is {account}", ["}"]),
+        ("{{account}}", ["{", "}"]),
+        ("{account.name} {0} {} {a-b}", ["{account.name}", "{0}", "{}", "{a-b}"]),
+        ("{account}{owner_name}", []),
+    ],
+)
+def test_onb_5_every_brace_that_is_no_field_is_strange(text, strange):
+    assert unknown(text, ["account", "owner_name"]) == strange
 
 
 @pytest.mark.parametrize("key", sorted(drafts.LETTERS))
@@ -282,7 +301,7 @@ def test_a_viewer_sees_no_letters_and_an_administrator_writes_none(client, accou
     client.force_login(make_user("viewer@example.com", role="viewer"))
     assert client.get(url(account)).status_code == 404
     client.force_login(make_user("admin@example.com", role="admin"))
-    assert client.post(url(account), {"body": "x", "save": "1"}).status_code == 403
+    assert client.post(url(account), {"body": "x", "save": "1"}).status_code == 404
 
 
 # --- templates and links
@@ -309,6 +328,17 @@ def test_a_template_with_an_unknown_field_is_not_saved(client):
         client.post(page, {"subject": "{product}", "body": "Hello {contact_first_name}"}).status_code == 302
     )
     assert drafts.template_of(drafts.LETTERS["training_recap"])[:2] == (2, "{product}")
+
+
+@pytest.mark.parametrize("typed", ["{Contact_first_name}", "{contact first name}", "{account"])
+@pytest.mark.parametrize("place", ["subject", "body"])
+def test_onb_5_a_template_whose_braces_would_reach_the_customer_is_not_saved(client, typed, place):
+    client.force_login(make_user("ops@example.com", role="cs_ops"))
+    posted = {"subject": "s", "body": "b"} | {place: f"Hello {typed}"}
+    answer = client.post(reverse("mail:template", args=["training_recap"]), posted)
+    assert answer.status_code == 422
+    assert f"There is no field {typed} in this letter" in answer.content.decode()
+    assert not MailTemplate.objects.exists()
 
 
 def test_a_draft_keeps_its_words_when_a_template_changes(account, alice, links):
