@@ -7,8 +7,9 @@ from typing import Any
 
 from django.urls import reverse
 
-from accounts.models import Account, Contact, Opportunity, UsageSnapshot, User
+from accounts.models import Account, Opportunity, UsageSnapshot, User
 from lifecycle.mail.drafts import Letter, register_letter
+from lifecycle.mail.drafts.letters import reader_of
 
 RSM_FIELDS = {"rsm_name": "Name of the RSM", "contact_name": "Name of the contact"}
 USERS_FIELDS = RSM_FIELDS | {
@@ -54,8 +55,8 @@ def register() -> None:
 
 
 def _shared(account: Account) -> dict[str, str]:
-    contact = Contact.objects.filter(account=account).order_by("-is_main", "pk").first()
-    return {"rsm_name": account.rsm_name, "contact_name": contact.name if contact else ""}
+    reader = reader_of(account)
+    return {"rsm_name": account.rsm_name, "contact_name": reader.name if reader else ""}
 
 
 def _of_users(account: Account, writer: User, now: datetime) -> dict[str, str]:

@@ -42,9 +42,15 @@ SHARED = {
 }
 
 
-def _to_main_contact(row: Any) -> list[str]:
-    contacts = Contact.objects.filter(account=row.account).exclude(email="")
-    return [contact.email for contact in contacts.order_by("-is_main", "pk")[:1]]
+def reader_of(account: Account | None) -> Contact | None:
+    """Who gets the letters of an account: the main contact, or the first, of those with an address if there are any."""
+    contacts = Contact.objects.filter(account=account).order_by("-is_main", "pk")
+    return contacts.exclude(email="").first() or contacts.first()
+
+
+def _to_reader(row: Any) -> list[str]:
+    reader = reader_of(row.account)
+    return [reader.email] if reader and reader.email else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Letter:
     also: Callable[[Any, str, datetime], None] = lambda row, body, now: None
     sent: str = ""
     completes: str = ""
-    to: Callable[[Any], list[str]] = _to_main_contact
+    to: Callable[[Any], list[str]] = _to_reader
     attachments: Callable[[Any], list[Attachment]] = lambda row: []
     due: str = ""
     about: Callable[[Any], str] = lambda row: ""
@@ -97,9 +103,9 @@ class Letter:
         """The value of each field as things stand; an empty one is a gap."""
         account = self.account_of(row)
         links = {link.key: link.value for link in Link.objects.all()}
-        contact = Contact.objects.filter(account=account).order_by("-is_main", "pk").first()
+        reader = reader_of(account)
         shared = {
-            "contact_first_name": contact.name.split()[0] if contact else "",
+            "contact_first_name": reader.name.split()[0] if reader else "",
             "account": account.name if account else "",
             "owner_name": writer.name,
             "owner_signature": writer.signature or writer.name,

@@ -1,4 +1,4 @@
-"""What the contact log says of a letter that left: to whom, by name, and whether it was contact at all (ACT-1)."""
+"""Whom a letter names: in its greeting, and in the contact log once it left (ACT-1, ONB-2)."""
 
 from datetime import timedelta
 
@@ -61,3 +61,37 @@ def test_act_1_a_letter_to_nobody_who_is_known_went_to_the_customer(account, ali
     draft.body = draft.body.replace("{contact_first_name}", "all")
     leave(draft, alice, ["front.desk@example.com"])
     assert Activity.objects.get().text.endswith("” to the customer")
+
+
+@pytest.fixture
+def main_contact_without_address(account, alice):  # noqa: F811
+    with change(account, by=alice, via="page", now=NOW):
+        Contact.objects.get().record({"is_main": False})
+        Contact(account=account, name="Sam Ortiz", is_main=True).record({})
+
+
+def test_onb_2_a_letter_greets_who_gets_it(account, alice, main_contact_without_address):  # noqa: F811
+    draft = recap(account, alice)
+    assert draft.to == ["dana@example.com"]
+    assert "Hello Dana," in draft.body
+
+
+def test_onb_2_a_letter_greets_the_main_contact_where_nobody_has_an_address(
+    account,  # noqa: F811
+    alice,  # noqa: F811
+    main_contact_without_address,
+):
+    with change(account, by=alice, via="page", now=NOW):
+        Contact.objects.get(name="Dana Whitlow").record({"email": ""})
+    draft = recap(account, alice)
+    assert draft.to == []
+    assert "Hello Sam," in draft.body
+
+
+def test_act_3_the_rsm_is_introduced_to_who_gets_our_letters(
+    account,  # noqa: F811
+    alice,  # noqa: F811
+    main_contact_without_address,
+):
+    draft = drafts.draft_of(drafts.LETTERS["rsm_added_users"], account, writer=alice, now=NOW)
+    assert "introduce you to Dana Whitlow." in draft.body
