@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -54,13 +55,8 @@ def order(milestone: Milestone, meeting_at: datetime | None) -> tuple[Any, ...]:
     rank = 0 if milestone.kind in RECAPS else 1 if prepares else 2
     meeting = meeting_at.timestamp() if prepares and meeting_at else 0
     mrr = milestone.account.mrr_cents if milestone.account else 0
-    return (
-        rank,
-        meeting,
-        milestone.act_by,
-        -mrr,
-        milestone.pk or 0,
-    )  # one that is only foreseen has no key yet
+    last = milestone.pk or math.inf  # what is only foreseen has no key yet
+    return rank, meeting, milestone.act_by, -mrr, last
 
 
 def meetings_of(milestones: Iterable[Milestone]) -> dict[int, datetime]:

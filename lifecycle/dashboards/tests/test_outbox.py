@@ -606,7 +606,7 @@ def test_a_digest_shows_its_reminders_with_links_and_its_words(client, lead, ali
     assert {row.account for row in carried} == {"Wrenfield Podiatry"}
     assert len(carried) == digest.reminders.count() > 0
     assert all(client.get(row.url.split("#")[0]).status_code == 200 for row in carried)
-    assert "Late (" in page.context["written"].text
+    assert "Overdue (" in page.context["written"].text
 
 
 def test_a_digest_that_speaks_of_others_accounts_is_not_shown_to_a_lead(client, lead, alice, charlie):
