@@ -27,6 +27,7 @@ from lifecycle.rules.facts import PRODUCT_NAMES
 from lifecycle.rules.refused import Refused
 
 WORDS = {"yes": "Yes", "no": "No", "na": "N/A"}
+LINE, SOME_LINES = 40, 6  # letters on a line of a comment's cell; more lines than that go below it
 MOST_LISTED = 4  # in the two boxes on top; the tables below have all
 FONTS = tuple(f"vendor/inter/inter-latin{part}-wght-normal.woff2" for part in ("", "-ext"))
 BUNDLED = {"css/checklist-pdf.css": "text/css", **dict.fromkeys(FONTS, "font/woff2")}
@@ -217,6 +218,7 @@ def _section(
 
 def _item(item: dict[str, Any], answer: Answer | None, earlier: Answer | None) -> dict[str, Any]:
     value = answer.value if answer else ""
+    comment = answer.comment if answer else ""
     before = earlier.value if earlier else ""
     moves = {("no", "yes"): "improved", ("yes", "no"): "slipped"}
     return {
@@ -226,12 +228,19 @@ def _item(item: dict[str, Any], answer: Answer | None, earlier: Answer | None) -
         "meeting": bool(item.get("meeting")),
         "value": value,
         "word": WORDS.get(value, value),
-        "comment": answer.comment if answer else "",
+        "comment": comment,
+        "comment_is": _how_long(comment),
         "answered": bool(value),
         "before": "" if item["kind"] == "text" else before,
         "was": WORDS[before] if before == "na" else before.lower(),
         "moved": moves.get((before, value), "") if item["kind"] == "choice" else "",
     }
+
+
+def _how_long(comment: str) -> str:
+    """Which room a comment needs: its cell is enough, some lines more, or the width of the page."""
+    lines = sum(1 + len(line) // LINE for line in comment.splitlines())
+    return "much" if lines > SOME_LINES else "some" if lines > 1 else ""
 
 
 def _progress(items: list[dict[str, Any]]) -> dict[str, int]:
