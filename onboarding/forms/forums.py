@@ -57,7 +57,10 @@ class ForumForm(MergingForm):
         self.fields["host"].empty_label = None
 
     def apply(self, row: Forum, *, now: datetime, today: date) -> None:
-        row.record(self.merge(row))
+        values = self.merge(row)
+        if values.keys() & {"host", "starts_at"}:
+            row.refuse_if_over(today)
+        row.record(values)
 
 
 class MoveForm(forms.Form):

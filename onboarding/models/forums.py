@@ -85,20 +85,21 @@ class Forum(DomainModel):
         return cls.objects.bulk_create([cls(held_on=day, starts_at=starts_at, host=host) for day in days])
 
     def record(self, values: dict[str, Any]) -> None:
-        """Take topic, time, host, note or questions."""
+        """Take topic, time, host, note or questions; where it then begins at another time, whoever was invited
+        is to be invited anew."""
         began = self.begins_at
         for name, value in values.items():
             setattr(self, name, value)
-        self.save()
         if self.begins_at != began:
-            self._drop_letters()
+            self._invite_anew()
+        self.save()
 
     def move(self, to: date, *, note: str, today: date) -> None:
         """Hold it on another day, with a word why; whoever was invited is to be invited anew.
 
         Raises Refused for a day gone by or taken, or once it was held.
         """
-        self._refuse_if_over(today)
+        self.refuse_if_over(today)
         if to == self.held_on:
             return
         if to < today:
@@ -107,19 +108,22 @@ class Forum(DomainModel):
             raise Refused("held_on", "taken", "There is a forum on that day already.", rule="ONB-6")
         if not note.strip():
             raise Refused("note", "required", "Say why it moves; the note goes with the invitation.")
-        self.moved_from = self.moved_from or self.held_on
-        self.held_on, self.note, self.invited_at = to, note.strip(), None
+        self.moved_from = None if to == self.moved_from else self.moved_from or self.held_on
+        self.held_on, self.note = to, note.strip()
+        self._invite_anew()
         self.save()
-        for guest in self.guests.exclude(
-            invited_at=None
-        ):  # they know the old day: the new one is owed to them
+
+    def _invite_anew(self) -> None:
+        """Those invited know another time: the new one is owed to them."""
+        self.invited_at = None
+        for guest in self.guests.exclude(invited_at=None):
             guest.invited_at = None
             guest.save()
         self._drop_letters()
 
     def skip(self, *, note: str, today: date, now: datetime) -> None:
         """Leave this month out, with a word why. Raises Refused once it was held."""
-        self._refuse_if_over(today)
+        self.refuse_if_over(today)
         if not note.strip():
             raise Refused("note", "required", "Say why there is none this month.", rule="ONB-6")
         if self.skipped_at is None:
@@ -129,13 +133,13 @@ class Forum(DomainModel):
 
     def unskip(self, *, today: date) -> None:
         """Hold it after all."""
-        self._refuse_if_over(today)
+        self.refuse_if_over(today)
         self.skipped_at = None
         self.save()
 
     def refuse_unless_coming(self, *, today: date) -> None:
         """Refused for a forum that nobody can be invited to any more."""
-        self._refuse_if_over(today)
+        self.refuse_if_over(today)
         if self.skipped_at is not None:
             raise Refused("", "skipped", "There is no forum this month.", rule="ONB-6", conflict=True)
 
@@ -144,7 +148,18 @@ class Forum(DomainModel):
         guests = self.guests.values("pk")
         Draft.objects.filter(kind=INVITATION, source_id__in=guests).drop()
 
-    def _refuse_if_over(self, today: date) -> None:
+    def has_come(self, now: datetime) -> bool:
+        """Whether its day has come, where the host is, and it was not left out."""
+        return self.skipped_at is None and now.astimezone(self.begins_at.tzinfo).date() >= self.held_on
+
+    def refuse_before_its_day(self, *, now: datetime) -> None:
+        """Refused while nobody can have come."""
+        if not self.has_come(now):
+            text = "There was no forum yet. Note who came once it is held."
+            raise Refused("", "not_held", text, rule="ONB-6", conflict=True)
+
+    def refuse_if_over(self, today: date) -> None:
+        """Refused for a forum whose day has gone by."""
         if self.held_on < today:
             raise Refused("", "over", "This forum is over.", rule="ONB-6", conflict=True)
 
@@ -167,7 +182,8 @@ class ForumGuest(AccountRow):
         return Account.objects.open().filter(segment="smb").order_by("name", "pk")
 
     def note_attendance(self, attended: bool) -> None:
-        """Whether somebody of this account came."""
+        """Whether somebody of this account came. Raises Refused on an archived account."""
         if self.attended is not attended:
+            self.refuse_if_archived()
             self.attended = attended
             self.save()

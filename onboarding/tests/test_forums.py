@@ -2,20 +2,24 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from email import message_from_bytes, policy
+from functools import partial
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from django.urls import reverse
 from icalendar import Calendar
 
 from accounts.models import Activity, Contact
-from accounts.tests.factories import make_account, make_csm, make_lead, make_team, make_user
+from accounts.tests.factories import make_account, make_contact, make_csm, make_lead, make_team, make_user
 from lifecycle import clock
+from lifecycle.api.tests.calling import at_once
 from lifecycle.change import change
 from lifecycle.mail.dispatch import drain
 from lifecycle.mail.models import Link, Message
 from lifecycle.milestones.models import Milestone
 from lifecycle.milestones.planner.forums import look_at_forums
+from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.cadence import first_thursdays
 from lifecycle.rules.refused import Refused
 from onboarding import emails
@@ -225,8 +229,156 @@ def test_onb_6_who_came_is_noted(forum, guests, alice, client):
     emails.invite(forum, by=alice, now=now)
     client.force_login(alice)
     guest = ForumGuest.objects.get(account__name="Alder")
-    client.post(reverse("onboarding:forum-attendance", args=[forum.pk]), {"came": guest.pk})
-    assert [g.attended for g in ForumGuest.objects.order_by("account__name")] == [True, False, False]
+    page = reverse("onboarding:forum-attendance", args=[forum.pk])
+    with clock.at(at(HELD, 0)):
+        client.post(page, {"came": [guest.pk, "²", "x", "9" * 30]})
+    assert came() == [True, False, False]
+
+
+def came():
+    return [guest.attended for guest in ForumGuest.objects.order_by("account__name")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"), [("UTC", 23), ("America/New_York", 27)]
+)  # the host's last hour before
+def test_onb_6_nobody_came_before_the_forums_day_or_to_one_that_was_left_out(
+    forum, guests, alice, client, zone, hour
+):
+    emails.invite(forum, by=alice, now=at(HELD - timedelta(days=8)))
+    with change(None, by=None, via="page", now=at(date(2026, 8, 1))):
+        host = type(alice).objects.get(pk=alice.pk)
+        host.time_zone = zone
+        host.save()
+    page = reverse("onboarding:forum-attendance", args=[forum.pk])
+    before = at(HELD - timedelta(days=1), 0) + timedelta(hours=hour, minutes=59)
+    client.force_login(alice)
+    with clock.at(before):
+        answer = client.post(page, {"came": ForumGuest.objects.values_list("pk")[0]}, follow=True)
+        assert "There was no forum yet." in answer.content.decode()
+        assert "Save attendance" not in answer.content.decode()
+    assert came() == [None] * 3
+    with clock.at(before + timedelta(minutes=1)):
+        assert "Save attendance" in client.get(reverse("onboarding:forum", args=[forum.pk])).content.decode()
+        client.post(page)
+        assert came() == [False] * 3
+        with change(None, by=alice, via="page", now=before):
+            Forum.objects.get().skip(note="Everybody is away", today=before.date(), now=before)
+        client.post(page, {"came": ForumGuest.objects.values_list("pk")[0]})
+    assert came() == [False] * 3
+
+
+def test_onb_6_an_archived_guest_keeps_what_was_noted(forum, guests, alice, client):
+    emails.invite(forum, by=alice, now=at(HELD - timedelta(days=8)))
+    pks = list(ForumGuest.objects.order_by("account__name").values_list("pk", flat=True))
+    page = reverse("onboarding:forum-attendance", args=[forum.pk])
+    client.force_login(alice)
+    with clock.at(at(HELD, 13)):
+        client.post(page, {"came": pks[0]})
+        for account in guests[:2]:
+            with change(account, by=alice, via="page", now=at(HELD, 13)) as work:
+                work.account.archive(now=at(HELD, 13))
+        client.post(page, {"came": pks[2]})  # disabled boxes are not sent
+        assert came() == [True, False, True]
+        answer = client.post(page, {"came": pks[1]}, follow=True)
+        assert "archived" in answer.content.decode()
+    assert came() == [True, False, True]
+
+
+def save(client, forum, **values):
+    row = Forum.objects.get(pk=forum.pk)
+    here = {"topic": row.topic, "host": row.host_id, "starts_at": f"{row.starts_at:%H:%M}", "questions": ""}
+    posted = {f"initial-{name}": value for name, value in here.items()} | here | values
+    return client.post(reverse("onboarding:forum-update", args=[forum.pk]), posted, follow=True)
+
+
+def test_onb_6_who_was_invited_is_invited_anew_once_it_begins_at_another_time(forum, guests, alice, client):
+    now = at(HELD - timedelta(days=8))
+    far = make_csm("mei@example.com", team=alice.team, time_zone="America/Chicago")
+    emails.invite(forum, by=alice, now=now)
+    drain(now=now + timedelta(minutes=1))
+    client.force_login(alice.team.lead)
+
+    def invited():
+        return ForumGuest.objects.exclude(invited_at=None).count()
+
+    with clock.at(now + timedelta(hours=1)):
+        assert "send the invitations again" not in save(client, forum, topic="Audits").content.decode()
+        assert invited() == 2 and Forum.objects.get().invited_at == now
+        assert "send the invitations again" in save(client, forum, starts_at="12:00").content.decode()
+        assert invited() == 0 and Forum.objects.get().invited_at is None
+        assert invitation().status == "open"
+        emails.invite(Forum.objects.get(), by=alice, now=now + timedelta(hours=1))
+        drain(now=now + timedelta(hours=2))
+        assert invited() == 2
+        save(client, forum, host=far.pk, starts_at="07:00")  # in Chicago: the same instant
+        assert invited() == 2
+        save(client, forum, host=alice.pk)
+        assert invited() == 0
+    with clock.at(at(HELD + timedelta(days=1))):
+        assert save(client, forum, questions="Which report?").status_code == 200
+        late = save(client, forum, starts_at="09:00")
+    assert late.status_code == 409 and "This forum is over." in late.content.decode()
+
+
+def test_onb_6_a_forum_that_moved_back_to_its_own_day_was_not_moved(forum, alice):
+    today = HELD - timedelta(days=8)
+    for to, before in ((HELD + timedelta(days=1), HELD), (HELD + timedelta(days=2), HELD), (HELD, None)):
+        with change(None, by=alice, via="page", now=at(today)):
+            Forum.objects.get().move(to, note="Holiday week", today=today)
+        assert Forum.objects.get().moved_from == before
+
+
+def test_onb_6_the_page_says_how_many_mails_go_out_and_whom_to_tell(forum, guests, alice, client):
+    now = at(HELD - timedelta(days=8))
+    make_contact(make_account("Elm", csm=make_csm(), starter_package=True), email="eli@elm.example")
+    client.force_login(alice)
+    page = reverse("onboarding:forum", args=[forum.pk])
+
+    def shown():
+        return " ".join(client.get(page).content.decode().split())
+
+    with clock.at(now):
+        assert "3 would go out now." in shown() and "You see and tick the accounts you serve." in shown()
+        assert emails.invite(forum, by=alice, now=now) == (3, 1)
+        assert "0 would go out now." in shown()
+        drain(now=now + timedelta(minutes=1))
+        client.post(
+            reverse("onboarding:forum-move", args=[forum.pk]), {"note": "Nobody is here", "skip": "1"}
+        )
+        assert "3 accounts were invited. Tell them" in shown()
+
+
+def test_onb_6_a_forum_lasts_as_long_as_the_policy_says(forum, alice, client):
+    client.force_login(alice)
+    assert "30 minutes. Host" in client.get(reverse("onboarding:forum", args=[forum.pk])).content.decode()
+    body = {"duties": {"forum_minutes": 45}}
+    with change(None, by=None, via="task", now=at(date(2026, 8, 1))):
+        PolicyVersion.objects.create(number=99, body=body, note="Longer", effective_on=HELD)
+    assert "45 minutes. Host" in client.get(reverse("onboarding:forum", args=[forum.pk])).content.decode()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["series", "move"])
+def test_onb_6_of_two_who_put_a_forum_on_a_day_at_once_one_is_told_so(alice, client, what):
+    today, answers = date(2026, 8, 20), []
+    posts = [("series", [], {"host": alice.pk, "starts_at": "11:00"})] * 4
+    if what == "move":
+        with change(None, by=alice, via="page", now=at(today)):
+            forums = [Forum.objects.create(held_on=HELD + timedelta(days=n), host=alice) for n in range(4)]
+        to = {"note": "Holiday", "held_on": "2026-09-17", "move": "1"}
+        posts = [("move", [forum.pk], to) for forum in forums]
+
+    def post(name, args, values):
+        client = Client()
+        client.force_login(alice.team.lead)
+        answers.append(client.post(reverse(f"onboarding:forum-{name}", args=args), values).status_code)
+
+    with clock.at(at(today)):
+        at_once([partial(post, *some) for some in posts])
+    assert len(answers) == 4 and 302 in answers and set(answers) <= {302, 409, 422}
+    assert Forum.objects.filter(held_on=date(2026, 9, 17) if what == "move" else HELD).count() == 1
 
 
 @pytest.mark.parametrize("name", ["series", "update", "move", "invite", "attendance"])

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import User
+from accounts.models import Contact, User
 from lifecycle import clock
 from lifecycle.change import change
-from lifecycle.dashboards.access import signed_in
+from lifecycle.dashboards.access import number, signed_in
 from lifecycle.dashboards.forms import save
+from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.refused import Refused
 from onboarding import emails
 from onboarding.forms.forums import ForumForm, MoveForm, SeriesForm
@@ -43,8 +47,11 @@ def series(request: HttpRequest) -> HttpResponse:
     form, now = SeriesForm(request.POST), clock.now()
     if not form.is_valid():
         return _list(request, form, status=422)
-    with change(None, by=request.user, via="page", now=now):
-        made = Forum.plan_series(**form.cleaned_data, today=request.user.today(now))
+    try:
+        made = _plan(form.cleaned_data, by=request.user, now=now)
+    except Refused as no:
+        form.add_error(None, no.text)
+        return _list(request, form, status=409)
     messages.success(request, f"Planned {len(made)} forums" if made else "The coming year is planned already")
     return redirect("onboarding:forums")
 
@@ -65,7 +72,9 @@ def update(request: HttpRequest, forum: int) -> HttpResponse:
     status = save(form, lambda: _record(form, row, by=request.user, now=now))
     if status:
         return _page(request, row, form=form, status=status)
-    messages.success(request, "Saved")
+    shifted = row.invited_at is not None and _forum(forum).invited_at is None
+    anew = ". It begins at another time: send the invitations again" if shifted else ""
+    messages.success(request, f"Saved{anew}")
     return redirect("onboarding:forum", forum)
 
 
@@ -106,12 +115,14 @@ def invite(request: HttpRequest, forum: int) -> HttpResponse:
 def attendance(request: HttpRequest, forum: int) -> HttpResponse:
     """Who came: the accounts that are ticked."""
     row, now = _mine(request, forum), clock.now()
-    came = {int(pk) for pk in request.POST.getlist("came") if pk.isdigit()}
-    guests = ForumGuest.objects.visible_to(request.user).filter(forum=row)
-    with change(None, by=request.user, via="page", now=now):
-        for guest in guests:
-            guest.note_attendance(guest.pk in came)
-    messages.success(request, "Attendance saved")
+    came = {number(pk) for pk in request.POST.getlist("came")}
+    guests = ForumGuest.objects.visible_to(request.user, today=request.user.today(now)).filter(forum=row)
+    try:
+        _note_attendance(row, guests.select_related("account"), came, by=request.user, now=now)
+    except Refused as no:
+        messages.error(request, no.text)
+    else:
+        messages.success(request, "Attendance saved")
     return redirect("onboarding:forum", forum)
 
 
@@ -126,6 +137,39 @@ def _mine(request: HttpRequest, pk: int) -> Forum:
     return row
 
 
+@contextmanager
+def _on_free_days() -> Iterator[None]:
+    """The unique constraint decides between two people at once; its refusal is told in words."""
+    try:
+        yield
+    except IntegrityError as problem:
+        if "held_on" not in str(problem):
+            raise
+        text = "Somebody else put a forum on that day just now. Look again."
+        raise Refused("held_on", "taken", text, rule="ONB-6", conflict=True) from None
+
+
+def _plan(values: dict[str, Any], *, by: User, now: datetime) -> list[Forum]:
+    with _on_free_days(), change(None, by=by, via="page", now=now):
+        return Forum.plan_series(**values, today=by.today(now))
+
+
+def _note_attendance(row: Forum, guests: Any, came: set[int | None], *, by: User, now: datetime) -> None:
+    """Archived guests keep what was noted of them: their boxes cannot be ticked, so they are not sent."""
+    row.refuse_before_its_day(now=now)
+    with change(None, by=by, via="page", now=now):
+        for guest in guests:
+            if guest.pk in came or not guest.account.archived:
+                guest.note_attendance(guest.pk in came)
+
+
+def _waiting(row: Forum) -> int:
+    """How many invitations `invite` would send now."""
+    told = ForumGuest.objects.filter(emails._is_told(row), forum=row).values("account_id")
+    reachable = Contact.objects.exclude(email="").values("account_id")
+    return ForumGuest.candidates().filter(pk__in=reachable).exclude(pk__in=told).count()
+
+
 def _record(form: ForumForm, row: Forum, *, by: User, now: datetime) -> None:
     with change(None, by=by, via="page", now=now):
         form.apply(Forum.objects.get(pk=row.pk), now=now, today=by.today(now))
@@ -133,7 +177,7 @@ def _record(form: ForumForm, row: Forum, *, by: User, now: datetime) -> None:
 
 def _move(row: Forum, posted: Any, form: MoveForm, *, by: User, now: datetime) -> str:
     today = by.today(now)
-    with change(None, by=by, via="page", now=now):
+    with _on_free_days(), change(None, by=by, via="page", now=now):
         fresh = Forum.objects.get(pk=row.pk)
         if "unskip" in posted:
             fresh.unskip(today=today)
@@ -163,16 +207,22 @@ def _list(request: HttpRequest, form: SeriesForm, *, status: int = 200) -> HttpR
 
 def _page(request: HttpRequest, row: Forum, *, status: int = 200, **forms: Any) -> HttpResponse:
     user = request.user
-    today = user.today(clock.now())
+    now = clock.now()
+    today, may = user.today(now), may_run(user, row)
     guests = ForumGuest.objects.visible_to(user, today=today).filter(forum=row).select_related("account")
+    told = ForumGuest.objects.filter(forum=row).exclude(invited_at=None)
     context = {
         "forum": row,
         "form": forms.get("form") or ForumForm(instance=_forum(row.pk)),
         "move_form": forms.get("move_form") or MoveForm(initial={"held_on": row.held_on}),
         "guests": guests.order_by("account__name", "pk"),
-        "candidates": ForumGuest.candidates().visible_to(user, today=today).count(),
-        "may": may_run(user, row),
+        "told": told.count() if may and row.skipped_at else 0,
+        "waiting": _waiting(row) if may else 0,
+        "may": may,
+        "ticks": may and row.has_come(now),
+        "all_seen": user.sees_all,
         "over": row.held_on < today,
+        "minutes": PolicyVersion.in_force(row.held_on).duties.forum_minutes,
         "today": today,
         "zone": user.zone,
     }
