@@ -40,6 +40,7 @@ FORUM_FIELDS = {
     "note": "A word on a moved date",
 }
 TO_BE_AGREED = "date to be agreed"
+ALL_HELD = "All of them took place."
 
 
 def register() -> None:
@@ -190,14 +191,16 @@ def _page(account: int, part: str) -> str:
 
 def _of_call(onboarding: Onboarding, writer: User, now: datetime) -> dict[str, str]:
     zone = ZoneInfo(onboarding.account.time_zone)
-    sessions = onboarding.sessions.all()
+    trainings = onboarding.trainings()
     coming = [
-        f"- {session.get_product_display()}: {_when(session.scheduled_at, zone)}" for session in sessions
+        f"- {session.get_product_display()}: {_when(session.scheduled_at, zone)}"
+        for session in trainings
+        if session.completed_on is None
     ]
     return {
         "call_date": day(onboarding.call_completed_on),
         "goals": "\n".join(f"- {objective.text}" for objective in onboarding.objectives.all()),
-        "training_dates": "\n".join(coming),
+        "training_dates": "\n".join(coming) or (ALL_HELD if trainings else ""),
     }
 
 
