@@ -196,8 +196,6 @@ class StageViewSet(Patched, Planned):
     }
 
     def record(self, stage: Stage, values: dict[str, Any], work: Work) -> None:
-        if "feedback" in values:
-            values["feedback"] = {**stage.feedback, **values["feedback"]}
         stage.record(values, by=work.by, now=work.now, today=work.today(work.account))
 
     @extend_schema(request=None, parameters=[DRY_RUN])

@@ -11,9 +11,9 @@ from django import forms
 
 from accounts.models import Activity, Opportunity, User
 from adoption.forms.stages import StageForm
-from adoption.models import Checklist, Stage
+from adoption.models import Stage
 from adoption.models.adoption import DISENGAGEMENT_REASONS, ENGAGEMENTS, INVESTMENTS, REFERENCES, SIDES
-from adoption.models.checklist import FEEDBACK, LONGEST
+from adoption.models.checklist import LONGEST
 from lifecycle.dashboards.forms import YES_NO, date_input
 from onboarding.models import Onboarding
 from onboarding.models.onboarding import JUDGEMENTS
@@ -66,7 +66,6 @@ FEEDBACK_LABELS = {
     "workflow": "Steps that get in their way (optional)",
     "suggestions": "What they wish for (optional)",
 }
-LOGGED_AS = {"bugs": "bug", "workflow": "workflow", "suggestions": "improvement"}
 
 
 def _named(names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -149,19 +148,14 @@ class HoldForm(StageForm):
         )
 
     def merge(self, row: Stage) -> dict[str, Any]:
-        """What belongs to the branch not taken is let go."""
         values = super().merge(row)
         if "meeting_held_on" in values:
             values["meeting_held"] = True if values["meeting_held_on"] else None
-        if values.get("engaged"):
-            values |= {"disengagement_reasons": [], "reengage_on": None}
-        if values.get("engagement") in ("increasing", "steady"):
-            values |= {"root_causes": [], "cause_side": ""}
         return values
 
 
 class FeedbackForm(StageForm):
-    """STAGE-6, ACT-2: the customer's words, the same ones as on the checklist; each goes to the contact log once."""
+    """STAGE-6, ACT-2: the customer's words, the same ones as on the checklist."""
 
     class Meta:
         model = Stage
@@ -180,23 +174,8 @@ class FeedbackForm(StageForm):
             )
 
     def apply(self, stage: Stage, *, by: User, now: datetime, today: date) -> None:
-        before = {name: stage.feedback.get(name, "") for name in FEEDBACK_LABELS}
-        changed = self.merge(SimpleNamespace(**before))
-        checklist = Checklist.begin(stage)
-        for item, name in FEEDBACK.items():
-            if name in changed:
-                checklist.answer(item, value=changed[name], comment="", by=by, now=now)
-        for name, kind in LOGGED_AS.items():
-            _log(stage, kind, before[name], (before | changed)[name], by=by, now=now)
-
-
-def _log(stage: Stage, kind: str, before: str, words: str, *, by: User, now: datetime) -> None:
-    """ACT-2: one entry a remark; words that changed correct the entry."""
-    entries = Activity.objects.filter(account=stage.account_id, kind=kind, removed_at=None)
-    if words and not entries.filter(text=words).exists():
-        entry = entries.filter(text=before).first() if before else None
-        entry = entry or Activity(account=stage.account, kind=kind, happened_at=now)
-        entry.record({"text": words}, by=by, now=now)
+        words = {name: stage.feedback.get(name, "") for name in FEEDBACK_LABELS}
+        stage.hear(self.merge(SimpleNamespace(**words)), by=by, now=now)
 
 
 class UpsellForm(StageForm):

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from accounts.models import AccountRow, User
+from accounts.models import AccountRow, Activity, User
 from accounts.models.account import VisibleQuerySet
 from adoption.models.planned import PlannedAdoptionRow
 from lifecycle.rules.cadence import PlannedRow
@@ -47,6 +47,7 @@ ROOT_CAUSES = (
     "organisational",
 )
 FEEDBACK = {"bugs": "bugs", "workflow": "workflow", "ideas": "suggestions"}  # by item of the checklist
+LOGGED_AS = {"bugs": "bug", "workflow": "workflow", "suggestions": "improvement"}
 LONGEST_REASON = 2000
 SNAPSHOTS_READ = (
     5  # the newest, and some before it, of which perhaps not all say how many actions were pending
@@ -223,11 +224,10 @@ class Stage(PlannedAdoptionRow):
         if by and not by.decides and values.get("gap_decision", self.gap_decision) != self.gap_decision:
             raise PermissionDenied
         booked, held = self.meeting_scheduled_at, self.meeting_held
-        for name, value in values.items():
-            setattr(self, name, value)
-        if (
-            self.meeting_held is False and held is not False
-        ):  # STAGE-3: each miss has its own reason and decision
+        for name in values.keys() - {"feedback"}:
+            setattr(self, name, values[name])
+        self._let_go(values)
+        if self.meeting_held is False and held is not False:  # each miss has its own reason and decision
             self.no_meeting_reason = values.get("no_meeting_reason", "")
             self.gap_decision = values.get("gap_decision", "")
         if self.recap_sent_at and self.recap_sent_at > now:
@@ -250,18 +250,45 @@ class Stage(PlannedAdoptionRow):
             text = "Held date is in the future. Enter today or earlier."
             raise Refused("meeting_held_on", "future", text, rule="STAGE-3")
         self.held_recorded_at = (self.held_recorded_at or now) if self.meeting_held else None
-        if "feedback" in values:
-            self._keep_on_checklist()
         if self.difference():
             self.mark_started(now=now)
         self.save()
+        self.hear(values.get("feedback", {}), by=by, now=now)
 
-    def _keep_on_checklist(self) -> None:
-        """STAGE-6: feedback is typed once: what was said anew replaces the answer on the checklist."""
-        checklist = getattr(self, "checklist", None)
-        for answer in checklist.answers.filter(item__in=FEEDBACK) if checklist else ():
-            answer.value = self.feedback.get(FEEDBACK[answer.item], "")
-            answer.save()
+    def _let_go(self, values: dict[str, Any]) -> None:
+        """STAGE-4, STAGE-5: what belongs to the branch not taken goes with the answer that leaves it."""
+        if values.get("engaged"):
+            self.disengagement_reasons, self.reengage_on = [], None
+        if values.get("engagement") in ("increasing", "steady"):
+            self.root_causes, self.cause_side = [], ""
+
+    def hear(self, words: dict[str, str], *, by: User | None, now: datetime) -> None:
+        """STAGE-6, ACT-2: what they said, typed once: it stands on the stage, as the answer on its checklist, and in
+        the contact log, where words that change correct their entry. Raises Refused on a closed or cancelled stage.
+        """
+        from adoption.models.checklist import Checklist  # which builds on this module
+
+        self.refuse_if_shut()
+        before = self.feedback
+        changed = {name: said for name, said in words.items() if said != before.get(name, "")}
+        if not changed:
+            return
+        self.feedback = {**before, **changed}
+        self.mark_started(now=now)
+        self.save()
+        checklist = Checklist.begin(self)
+        for item, name in FEEDBACK.items():
+            if name in changed:
+                answer = {"account": self.account, "value": changed[name], "answered_by": by}
+                checklist.answers.update_or_create(item=item, defaults=answer)
+                self._log(LOGGED_AS[name], before.get(name, ""), changed[name], by=by, now=now)
+
+    def _log(self, kind: str, before: str, said: str, *, by: User | None, now: datetime) -> None:
+        entries = Activity.objects.filter(account=self.account_id, kind=kind, removed_at=None)
+        if said.strip() and not entries.filter(text=said).exists():
+            entry = entries.filter(text=before).first() if before else None
+            entry = entry or Activity(account=self.account, kind=kind, happened_at=now)
+            entry.record({"text": said}, by=by, now=now)
 
     def _try_again(self, values: dict[str, Any], booked: datetime | None) -> None:
         """STAGE-3: a lead's "retry" makes the meeting one to book again; booking it closes the old gap,

@@ -163,8 +163,8 @@ class Checklist(AccountRow):
         row.value, row.comment, row.answered_by = value, comment, by
         row.save()
         if self.stage is not None:
-            if item in FEEDBACK:  # STAGE-6: typed once, also part of the stage's own feedback
-                self.stage.feedback = {**self.stage.feedback, FEEDBACK[item]: value}
+            if item in FEEDBACK:
+                self.stage.hear({FEEDBACK[item]: value}, by=by, now=now)
             self.stage.mark_started(now=now)
             self.stage.save()
         return row

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.models import Activity
 from accounts.tests.factories import complete_onboarding, make_account
-from adoption.models import Adoption, CheckIn, Checklist, ChecklistExport, Stage
+from adoption.models import Adoption, Answer, CheckIn, Checklist, ChecklistExport, Stage
 from adoption.tests.factories import SAID_FINAL, SAID_FIRST
 from lifecycle.api.tests.calling import NOW
 from lifecycle.change import change
@@ -213,6 +214,26 @@ def test_stage_6_feedback_sent_by_a_client_replaces_what_was_typed_on_the_checkl
     answer = sheet.answers.get(item="bugs")
     assert (answer.value, answer.version) == ("Three.", 2)
     assert alice.patch(url, {"feedback": {"bugs": "x" * 5001}}).status_code == 400
+
+
+def test_act_2_feedback_sent_by_a_client_goes_to_the_contact_log_and_the_lead(people, alice, stage, url):
+    for _ in range(2):
+        assert alice.patch(url, {"feedback": {"workflow": "Too many clicks."}}).status_code == 200
+    entry = Activity.objects.get()
+    assert (entry.kind, entry.text, entry.author) == ("workflow", "Too many clicks.", people.alice)
+    answer = Answer.objects.get()
+    assert (answer.item, answer.value, answer.answered_by) == ("workflow", "Too many clicks.", people.alice)
+    assert Milestone.objects.filter(kind="lead_review", status="open").exists()
+
+
+def test_stage_4_and_5_the_branch_not_taken_is_let_go_over_rest_too(alice, url):
+    alice.patch(
+        url, {"engaged": False, "disengagement_reasons": ["knowledge_gaps"], "reengage_on": "2026-08-01"}
+    )
+    alice.patch(url, {"engagement": "decreasing", "root_causes": ["bugs"], "cause_side": "ours"})
+    kept = alice.patch(url, {"engaged": True, "engagement": "steady"}).json()
+    assert (kept["disengagement_reasons"], kept["reengage_on"]) == ([], None)
+    assert (kept["root_causes"], kept["cause_side"]) == ([], None)
 
 
 # --- to the end

@@ -22,7 +22,7 @@ from adoption.forms import (
     ReopenForm,
     UpsellForm,
 )
-from adoption.forms.outcome import LOGGED_AS, SUGGESTED, WORDS
+from adoption.forms.outcome import SUGGESTED, WORDS
 from adoption.forms.stages import DECISIONS
 from adoption.models import Checklist, Stage
 from lifecycle.dashboards.access import may_work
@@ -85,7 +85,6 @@ def stage_context(
         "decision": DECISIONS.get(stage.gap_decision, ""),
         "exports": list(checklist.exports.all()) if checklist.pk else [],
         "figures": figures(stage, today=today),
-        "feedback_logged": _logged(stage),
         "suggested": _suggested(stage),
         "upsells": list(Opportunity.objects.filter(account=stage.account_id)),
         "owed": _owed(stage),
@@ -103,13 +102,6 @@ def _anchor(gap: Missing, stage: Stage) -> str:
     if gap.field == "notes" and stage.meeting_held is False:
         return "gap"
     return ANCHORS.get(gap.field, f"div_id_{gap.field}")
-
-
-def _logged(stage: Stage) -> bool:
-    """ACT-2: whether everything they said stands in the contact log."""
-    said = [(LOGGED_AS[name], words) for name, words in stage.feedback.items() if words and name in LOGGED_AS]
-    entries = Activity.objects.filter(account=stage.account_id, removed_at=None)
-    return all(entries.filter(kind=kind, text=words).exists() for kind, words in said)
 
 
 def _suggested(stage: Stage) -> list[dict[str, Any]]:
