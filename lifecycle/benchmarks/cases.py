@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import count
 
 from django.db import connection
 from django.test import Client
 
-from accounts.models import Account, User
-from accounts.tests.factories import complete_onboarding, make_accounts, make_csm, make_lead, make_team
-from adoption.models import Checklist, Stage
-from adoption.pdfs import render, sheet
+from accounts.models import User
+from accounts.tests.factories import make_accounts, make_csm, make_lead, make_team
 from lifecycle import clock
-from lifecycle.change import change
 from lifecycle.imports.upsert import upsert_accounts
 
 ROWS = 500
@@ -38,7 +34,7 @@ class Case:
 
 def prepared(wanted: list[str]) -> Iterator[Case]:
     """The cases of the groups wanted, or of all, on a book of accounts made once."""
-    from lifecycle.benchmarks import mail, planner
+    from lifecycle.benchmarks import mail, pdf, planner
 
     lead = make_lead()
     team = make_team(lead=lead)
@@ -47,7 +43,7 @@ def prepared(wanted: list[str]) -> Iterator[Case]:
     groups = {
         "bulk": lambda: _bulk(csm),
         "pages": lambda: _pages(csm),
-        "pdf": lambda: _pdf(csm, accounts[0]),
+        "pdf": lambda: pdf.cases(csm, accounts[0]),
         "mail": lambda: mail.cases(),
         "planner": lambda: planner.cases(),
     }
@@ -128,24 +124,4 @@ def _pages(csm: User) -> Iterator[Case]:
     yield Case("My day, beside the same SQL", fifty, get("/day/"))
     yield Case(
         "REST list of 100 accounts, beside the same SQL", fifty, get("/api/v1/accounts/?page_size=100")
-    )
-
-
-def _pdf(csm: User, account: Account) -> Iterator[Case]:
-    from weasyprint import HTML
-
-    now = clock.now()
-    complete_onboarding(account, on=now.date() - timedelta(days=25))
-    with change(account.pk, by=csm, via="page", now=now):
-        Checklist.begin(Stage.objects.select_related("account").get(account=account, day=30))
-    plain = (
-        "<table>"
-        + "<tr><td>Yes<td>A statement of the checklist<td>With its comment<td>was no" * 20
-        + "</table>"
-    )
-    stage = Stage.objects.select_related("account").get(account=account, day=30)
-    yield Case(
-        "checklist PDF, beside a bare WeasyPrint table",
-        lambda: HTML(string=plain).write_pdf(),
-        (lambda: render(sheet(stage), now=now)),
     )
