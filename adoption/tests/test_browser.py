@@ -205,6 +205,23 @@ def test_a_step_is_saved_in_place_and_what_is_wrong_is_said_there(
     assert fresh(final).meeting_held is True
 
 
+def test_words_of_one_step_outlive_the_saving_of_another(
+    live_server, page, sign_in, imani, final, complaints
+):
+    sign_in(page, imani)
+    page.goto(live_server.url + f"/accounts/{final.account_id}/adoption/90/")
+    page.get_by_label("What we agreed to do").fill("Send the list of courses")
+    page.get_by_label("Steady").check()
+    page.get_by_label("What they wish for").fill("A report by site")
+    page.get_by_role("button", name="Save the feedback").click()
+    expect(page.locator("#main")).to_contain_text("A report by site")
+    expect(page.get_by_label("What we agreed to do")).to_have_value("Send the list of courses")
+    expect(page.get_by_label("Steady")).to_be_checked()
+    page.get_by_role("button", name="Save the outcome").click()
+    expect(page.locator("#h-hold ~ *").first).to_be_visible()
+    assert complaints == []
+
+
 def test_completing_onboarding_says_first_what_it_creates(
     live_server, page, sign_in, imani, screenshot, complaints
 ):
