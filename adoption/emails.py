@@ -115,7 +115,7 @@ def register() -> None:
                 key,
                 title,
                 Survey,
-                back=lambda survey: reverse("adoption:survey", args=[survey.account_id]),
+                back=_back_from_survey,
                 fields=SURVEY_FIELDS | {"meeting_day": "Day of the meeting"},
                 optional=frozenset({"meeting_day"}),
                 values=_of_survey,
@@ -133,6 +133,11 @@ def recap_key(stage: Stage) -> str:
         return "stage_recap_first"
     others = Stage.objects.filter(adoption=stage.adoption_id, cancelled_at=None).exclude(pk=stage.pk)
     return "stage_recap_final" if others.exists() else "stage_recap_only"
+
+
+def _back_from_survey(survey: Survey) -> str:
+    """To the survey's page, as long as there is one (SUR-1)."""
+    return reverse("adoption:survey" if survey.is_asked else "accounts:detail", args=[survey.account_id])
 
 
 def _page(stage: Stage, part: str) -> str:

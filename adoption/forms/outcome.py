@@ -48,7 +48,7 @@ CAUSES = {
         "too_expensive": "Too expensive",
         "locations_closed": "Locations closed",
         "staff_reduced": "Fewer staff",
-        "never_took_off": "The business never took off",
+        "never_took_off": "Their business did not get going",
         "bankrupt": "Bankrupt",
         "acquired": "Bought by somebody else",
         "competitor": "Going to a competitor",

@@ -149,6 +149,11 @@ class Survey(AccountRow):
         return self.is_asked and not self.answered and self.waived_at is None and not shut
 
     @property
+    def may_be_asked_again(self) -> bool:
+        """Whether `reopen` takes anything back: a waiver, or a tick without answers."""
+        return not self.answers and (self.answered or self.waived_at is not None)
+
+    @property
     def lowest(self) -> int | None:
         """The lowest score given; None without any."""
         return min(self.answers.get("scores", {}).values(), default=None)

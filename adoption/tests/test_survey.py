@@ -411,7 +411,38 @@ def test_sur_2_filling_it_in_together_keeps_who_typed(client, alice, survey):
     assert (kept.filled_by, kept.respondent, kept.answers["scores"]) == (alice, "Dana Whitlow", {"useful": 4})
     page = client.get(reverse("adoption:survey", args=[survey.account_id])).content.decode()
     assert "typed by Alice Moreau" in page
-    assert client.post(url(survey, "fill"), given).status_code == 422
+    again = client.post(url(survey, "fill"), given | {"open": "Typed in vain"})
+    assert (again.status_code, b"Typed in vain" in again.content) == (409, True)
+    assert client.get(url(survey, "fill")).status_code == 302
+
+
+def test_an_open_survey_of_a_churned_account_offers_nothing_to_take_back(client, alice, survey):
+    with change(survey.account_id, by=alice, via="page", now=NOW) as work:
+        work.account.churned_on = NOW.date()
+        work.account.save()
+    client.force_login(alice)
+    page = reverse("adoption:survey", args=[survey.account_id])
+    assert "Ask again after all" not in client.get(page).content.decode()
+    do(survey, "waive", "They left.", by=alice)
+    assert "Ask again after all" in client.get(page).content.decode()
+
+
+def test_sur_1_from_the_letter_of_a_withdrawn_survey_there_is_a_way_back(client, alice, survey):
+    set_mrr(survey.account_id, "999.99")
+    client.force_login(alice)
+    letter = client.get(reverse("mail:letter", args=[survey.account_id, "survey_link", survey.pk]))
+    assert letter.status_code == 200
+    assert client.get(letter.context["back"]).status_code == 200
+
+
+def test_sur_2_marking_the_duty_as_done_goes_by_the_surveys_own_rules(alice, survey):
+    do(survey, "mark_sent", now=NOW - timedelta(days=1))
+    with change(survey.account_id, by=alice, via="page", now=NOW):
+        duty = Milestone(
+            kind="send_survey", source_type="stage", source_id=survey.stage_id, account=survey.account
+        )
+        duty.complete(by=alice, now=NOW)
+    assert Survey.objects.get().sent_at == NOW - timedelta(days=1)
 
 
 def test_who_may_not_see_the_account_finds_no_survey_and_who_reads_changes_none(client, survey):

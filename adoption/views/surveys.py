@@ -101,17 +101,21 @@ def fill(request: HttpRequest, account: int, survey: int) -> HttpResponse:
     """SUR-2: fill it in together with the customer; who typed is kept."""
     now = clock.now()
     row = workable(_surveys(account).filter(pk=survey), request.user, now=now)
+    if request.method != "POST" and not row.is_open:
+        return redirect("adoption:survey", account)
     form = AnswersForm(request.POST if request.method == "POST" else None)
+    status = 422 if form.is_bound else 200
     if request.method == "POST" and form.is_valid():
         try:
             answer(row, form, by=request.user, now=now)
         except Refused as no:
             form.add_error(None, no.text)
+            status = 409 if no.conflict else 422
         else:
             messages.success(request, "Survey answered")
             return redirect("adoption:survey", account)
     context = {"survey": row, "account": row.account, "form": form}
-    return render(request, "adoption/survey/fill.html", context, status=422 if form.is_bound else 200)
+    return render(request, "adoption/survey/fill.html", context, status=status)
 
 
 def answer(row: Survey, form: AnswersForm, *, by: User | None, now: datetime) -> None:

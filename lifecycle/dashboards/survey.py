@@ -108,9 +108,8 @@ def _reviews(survey: Survey, user: User, *, today: date) -> list[Milestone]:
 
 
 def _letters(survey: Survey) -> list[tuple[str, str]]:
-    """The drafts that carry the link, as far as there are any: title and page."""
-    found = []
-    for letter in (LETTERS[key] for key in LETTER_KEYS if key in LETTERS):
-        source = survey.pk if letter.source is Survey else survey.stage_id
-        found.append((letter.title, reverse("mail:letter", args=[survey.account_id, letter.key, source])))
-    return found
+    """The drafts that carry the link: title and page."""
+    return [
+        (LETTERS[key].title, reverse("mail:letter", args=[survey.account_id, key, survey.pk]))
+        for key in LETTER_KEYS
+    ]

@@ -184,10 +184,9 @@ class Milestone(DomainModel):
     def _note_as_sent(self, field: str, *, now: datetime) -> None:
         """The fact is recorded where it belongs; the door then clears the row."""
         row = SOURCES[self.source_type].objects.get(pk=self.source_id)
-        *through, name = field.split(".")
-        for step in through:
-            row = getattr(row, step)
-        setattr(row, name, now)
+        if field == "survey.sent_at":
+            return row.survey.mark_sent(now=now)
+        setattr(row, field, now)
         row.save()
 
 

@@ -36,11 +36,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One unusual figure, in words; `upsell` where it is also a chance to sell more."""
+    """One unusual figure, in words."""
 
     figure: str
     text: str
-    upsell: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +90,10 @@ def _flags(known: Known, snapshots: Sequence[Figures]) -> Iterator[Flag]:
         yield Flag("active_users", f"{now.active_users:,} active of {contracted:,} contracted users.")
     if now.active_users is not None and now.active_users > contracted:
         text = f"{now.active_users:,} active users, {contracted:,} contracted: speak about added users."
-        yield Flag("active_users", text, upsell=True)
+        yield Flag("active_users", text)
     if now.employees is not None and now.employees > contracted:
         text = f"{now.employees:,} employees, {contracted:,} contracted users: speak about added users."
-        yield Flag("employees", text, upsell=True)
+        yield Flag("employees", text)
     if now.non_admin_active_users == 0:
         yield Flag("non_admin_active_users", "Nobody but the super admins is active.")
     before = next((s.pending_actions for s in snapshots[1:] if s.pending_actions is not None), None)

@@ -19,7 +19,8 @@ def snapshot(day: int = 20, **figures: Any) -> Figures:
 
 
 def flags(*snapshots: Figures, known: Known = KNOWN) -> list[tuple[str, bool]]:
-    return [(flag.figure, flag.upsell) for flag in prefill(known, snapshots).flags]
+    """Each flag's figure, and whether its words point at added users."""
+    return [(flag.figure, "added users" in flag.text) for flag in prefill(known, snapshots).flags]
 
 
 def answers(*snapshots: Figures, known: Known = KNOWN) -> dict[str, str]:
