@@ -68,6 +68,16 @@ def said(page):
     return page.content.decode()
 
 
+def test_only_a_row_of_a_day_says_on_which_weekday_that_day_falls(client, account, alice):
+    client.force_login(alice)
+    complete_onboarding(account, on=date(2026, 7, 21))
+    with clock.at(NOW + timedelta(days=4)):  # a Saturday
+        make_activity(account, "Ask again", follow_up_on=date(2026, 9, 19))
+        page = said(client.get(at("detail", account)))
+    assert "Follow up" in page and "day 0 is" not in page
+    assert "day 60 is Sat" in page
+
+
 # --- contacts
 
 
