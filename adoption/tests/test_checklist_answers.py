@@ -204,3 +204,35 @@ def test_chk_4_the_monthly_value_can_be_left_out(stage):
     assert "Monthly value" not in labels
     assert len(labels) == 7
     assert pdfs.sheet(stage, mrr=False)["hash"] != pdfs.sheet(record(stage))["hash"]
+
+
+def test_presenting_shows_the_questions_and_nothing_that_is_ours_alone(signed_in, stage, alice):
+    usage(stage, active_users=47, non_admin_active_users=0)
+    record(answer(stage, {"exploring": ("yes", "weekly")}), notes="Mind the renewal", summary="Cold")
+    page = words(signed_in.get(f"{url(stage, 'checklist')}?present=1"))
+    assert "Halden Vale Imaging, 30-day review" in page
+    assert "weekly" in page
+    for ours in (
+        "speak about added users",
+        "From usage",
+        "Mind the renewal",
+        "Cold",
+        "$",
+        "Outbox",
+        alice.name,
+    ):
+        assert ours not in page
+    plain = words(signed_in.get(url(stage, "checklist")))
+    assert "speak about added users" in plain and "?present=1" in plain
+
+
+def test_presenting_goes_on_after_an_answer_with_and_without_javascript(signed_in, stage):
+    here = f"{url(stage, 'answer', 'exploring')}?present=1"
+    page = signed_in.post(here, {"value": "yes", "seen": "0"})
+    assert page["Location"].endswith("/checklist/?present=1#item-exploring")
+    page = words(signed_in.post(here, {"value": "no", "seen": "1"}, headers=HTMX))
+    assert 'id="seen-exploring" name="seen" value="2"' in page
+    assert 'id="changed"' not in page
+    refused = words(signed_in.post(here, {"value": "na", "seen": "0"}))
+    assert "/checklist/exploring/?present=1" in refused
+    assert "Outbox" not in refused

@@ -81,11 +81,12 @@ def answer(request: HttpRequest, account: int, day: int, item: str) -> HttpRespo
             )
     if request.htmx:
         context = checklist_context(row, request.user, now=now, only=item, trouble=trouble)
+        context |= _presenting(request)
         context["used"] = bool(form.data.get("use"))
         return render(request, "adoption/_answered.html", context, status=status or 200)
     if status:
         return _checklist_page(request, row, now=now, status=status, only=item, trouble=trouble)
-    return redirect(f"{reverse('adoption:checklist', args=[account, day])}#item-{item}")
+    return redirect(f"{reverse('adoption:checklist', args=[account, day])}{_mode(request)}#item-{item}")
 
 
 @signed_in
@@ -127,8 +128,18 @@ def _checklist_page(
     request: HttpRequest, row: Stage, *, now: datetime, status: int = 200, **more: Any
 ) -> HttpResponse:
     shown = {name: more.pop(name) for name in ("only", "trouble") if name in more}
-    context = checklist_context(row, request.user, now=now, **shown) | more
-    return render(request, "adoption/checklist.html", context, status=status)
+    context = checklist_context(row, request.user, now=now, **shown) | _presenting(request) | more
+    page = "adoption/present.html" if context["presenting"] else "adoption/checklist.html"
+    return render(request, page, context, status=status)
+
+
+def _mode(request: HttpRequest) -> str:
+    """ux.md 4.7: `?present=1` while the screen is shared, and so in every address that leads back to it."""
+    return "?present=1" if "present" in request.GET else ""
+
+
+def _presenting(request: HttpRequest) -> dict[str, Any]:
+    return {"mode": _mode(request), "presenting": bool(_mode(request))}
 
 
 def _answer(row: Stage, item: str, given: dict[str, Any], *, by: Any, now: datetime) -> None:

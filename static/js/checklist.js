@@ -1,4 +1,4 @@
-// The checklist by keyboard: Y, N, A answer and move on; C comments; J and K move; U goes to the next open one.
+// The checklist by keyboard: Y, N, A answer and move on; C comments; J and K move; U goes to the next open one; V presents.
 (() => {
   "use strict";
   const items = () => [...document.querySelectorAll("[data-item]")];
@@ -44,6 +44,7 @@
     } else if (key === "j") go(all[at + 1]);
     else if (key === "k") go(all[Math.max(0, at - 1)]);
     else if (key === "u") go(open());
+    else if (key === "v") { const link = document.querySelector("[data-presents]"); if (link) link.click(); }
     else if (key === "c" && at >= 0) {
       event.preventDefault();
       const more = all[at].querySelector("details");
