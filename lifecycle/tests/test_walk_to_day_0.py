@@ -1,7 +1,8 @@
 """An SMB and a regular account from the import to day 0, through the pages alone; each mail is read in the sink."""
 
 import csv
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
@@ -29,10 +30,20 @@ FACTS = (
     "mrr",
     "service_level",
     "products",
+    "time_zone",
     "csm",
 )
-SMB = ("SMB-1", "Cedar Family Practice", "true", "8", "250.00", "basic", "learning,compliance")
-REGULAR = ("REG-1", "Halden Vale Imaging", "false", "80", "1180.00", "premium", "learning")
+SMB = (
+    "SMB-1",
+    "Cedar Family Practice",
+    "true",
+    "8",
+    "250.00",
+    "basic",
+    "learning,compliance",
+    "America/Denver",
+)
+REGULAR = ("REG-1", "Halden Vale Imaging", "false", "80", "1180.00", "premium", "learning", "Europe/London")
 
 
 @pytest.fixture
@@ -45,6 +56,7 @@ def imani():
         name="Imani Castellan",
         password=PASSWORD,
         booking_url="https://book.example.com/imani",
+        time_zone="America/New_York",
     )
 
 
@@ -75,6 +87,17 @@ def open_row(page, visit, title):  # noqa: F811
         page.locator("summary", has_text="Next week").click()
     row.locator(".act a").click()
     page.wait_for_load_state()
+
+
+def training(page, product):
+    """The step of one training on the page of the onboarding."""
+    return page.locator("section.step", has=page.get_by_role("heading", name=f"{product} training"))
+
+
+def as_read_in(zone, instant):
+    """A day, a time and where that is, as a letter writes them: "Monday, June 1, 8:30 PM (Denver)"."""
+    there = instant.astimezone(ZoneInfo(zone))
+    return f"{there:%A, %B} {there.day}, {there:%I:%M %p} ({zone.partition('/')[2]})".replace(", 0", ", ")
 
 
 def send_letter(page, sink):  # noqa: F811
@@ -122,6 +145,12 @@ def test_onb_1_to_4_from_the_import_to_day_0(
     page.get_by_role("button", name="Save the goals").click()
     expect(page.locator("[data-save-status]")).to_contain_text("Saved")
 
+    open_row(page, visit, "Book the Learning training")
+    booked = datetime.combine(today + timedelta(days=6), time(22, 30), ZoneInfo("America/New_York"))
+    training(page, "Learning").locator("[name=scheduled_at]").fill(f"{booked:%Y-%m-%dT%H:%M}")
+    training(page, "Learning").get_by_role("button", name="Save the training").click()
+    expect(training(page, "Learning")).to_contain_text("Booked")
+
     open_row(page, visit, "Send the onboarding recap")
     screenshot(page, f"letter-{'smb' if smb else 'regular'}")
     mail = send_letter(page, sink)
@@ -131,9 +160,10 @@ def test_onb_1_to_4_from_the_import_to_day_0(
         "Pass the survey in May",
         "launch_kit_link",
         "book.example.com/imani",
-        "Learning",
+        f"- Learning: {as_read_in('America/Denver' if smb else 'Europe/London', booked)}",
     ):
         assert words in mail.text
+    assert ("- Compliance: date to be agreed" in mail.text) == smb
     assert ("presentation_link" in mail.text) == smb
     assert Onboarding.objects.get(account=account).recap_sent_at
 
@@ -144,8 +174,11 @@ def test_onb_1_to_4_from_the_import_to_day_0(
     screenshot(page, "kyc")
 
     for product in ("Learning", "Compliance") if smb else ("Learning",):
-        open_row(page, visit, f"Book the {product} training")
-        form = page.locator("section.step", has=page.get_by_role("heading", name=f"{product} training"))
+        if product == "Compliance":
+            open_row(page, visit, "Book the Compliance training")
+        else:  # booked, and held before that
+            visit(reverse("onboarding:page", args=[account.pk]))
+        form = training(page, product)
         form.locator("[name=completed_on]").fill(str(today))
         form.locator("[name=participants]").fill("Dana Whitlow, Sam Ortiz")
         form.locator("[name=modules]").fill("Assigning courses")
