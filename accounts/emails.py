@@ -38,6 +38,7 @@ def register() -> None:
             values=_of_users,
             completes="tell_rsm",
             to=lambda account: [account.rsm_email] if account.rsm_email else [],
+            to_colleague=True,
         )
     )
     register_letter(
@@ -50,6 +51,7 @@ def register() -> None:
             values=_of_upsell,
             sent="rsm_told_at",
             to=lambda row: [row.account.rsm_email] if row.account.rsm_email else [],
+            to_colleague=True,
         )
     )
 

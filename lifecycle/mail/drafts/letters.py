@@ -84,6 +84,7 @@ class Letter:
     about: Callable[[Any], str] = lambda row: ""
     overtaken: str = ""
     undone: Callable[[Any, datetime], None] = lambda row, now: None
+    to_colleague: bool = False
 
     @property
     def known(self) -> dict[str, str]:

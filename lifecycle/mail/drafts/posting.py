@@ -148,17 +148,32 @@ def _record(draft: Draft, *, via: str, now: datetime, holds: bool) -> None:
         if holds:
             letter.record(_source(letter, draft), draft.body, by=draft.author, now=now)
         if draft.account_id:
-            text = f"“{draft.subject}” to {_names(draft)}"
-            entry = Activity(account=work.account, kind="email", happened_at=now, text=text)
+            kind = "email" if _is_contact(letter, draft) else "note"
+            text = f"“{draft.subject}” to {_names(letter, draft)}"
+            entry = Activity(account=work.account, kind=kind, happened_at=now, text=text)
             entry.record({}, by=draft.author, now=now)
 
 
-def _names(draft: Draft) -> str:
+def _names(letter: Letter, draft: Draft) -> str:
     """Its readers as the contact log names them. No address: not everybody who reads the log may see those."""
-    contacts = Contact.objects.filter(account=draft.account_id).exclude(email="").order_by("is_main", "-pk")
-    known = {contact.email.lower(): contact.name for contact in contacts}
-    names = [known.get(address.lower(), "the customer") for address in draft.to or [""]]
+    known, other = _contacts(draft), "the customer"
+    if letter.to_colleague:
+        known = {draft.account.rsm_email.lower(): draft.account.rsm_name or "the RSM"} | known
+        other = "a colleague"
+    names = [known.get(address.lower(), other) for address in draft.to or [""]]
     return ", ".join(dict.fromkeys(names))
+
+
+def _contacts(draft: Draft) -> dict[str, str]:
+    """Who at the customer has which address."""
+    contacts = Contact.objects.filter(account=draft.account_id).exclude(email="").order_by("is_main", "-pk")
+    return {contact.email.lower(): contact.name for contact in contacts}
+
+
+def _is_contact(letter: Letter, draft: Draft) -> bool:
+    """Whether the customer gets it."""
+    readers = {address.lower() for address in (*draft.to, *draft.cc)}
+    return not letter.to_colleague or bool(readers & _contacts(draft).keys())
 
 
 def _source(letter: Letter, draft: Draft) -> Any:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from accounts.models import Activity, Contact
+from accounts.models import Account, Activity, Contact
 from accounts.tests.factories import make_user
 from lifecycle.change import change
 from lifecycle.mail import drafts
@@ -20,13 +20,14 @@ from lifecycle.mail.tests.test_letters import (  # noqa: F401 - fixtures
 )
 
 pytestmark = pytest.mark.django_db
+NEXT_DAY = NOW + timedelta(days=1)
 
 
-def leave(draft, by, to):
+def leave(draft, by, to, *, now=NOW):
     draft.to, draft.version = to, 1
     draft.save()
-    drafts.send(draft, by=by, now=NOW)
-    assert drain(now=NOW + timedelta(minutes=1)) == {"sent": len(to)}
+    drafts.send(draft, by=by, now=now)
+    assert drain(now=now + timedelta(minutes=1)) == {"sent": len(to)}
 
 
 @pytest.mark.parametrize("role", ["viewer", "admin"])
@@ -95,3 +96,29 @@ def test_act_3_the_rsm_is_introduced_to_who_gets_our_letters(
 ):
     draft = drafts.draft_of(drafts.LETTERS["rsm_added_users"], account, writer=alice, now=NOW)
     assert "introduce you to Dana Whitlow." in draft.body
+
+
+@pytest.fixture
+def rsm_letter(account, alice):  # noqa: F811
+    with change(account, by=alice, via="page", now=NOW) as work:
+        work.account.record({"rsm_name": "Rae Stone", "rsm_email": "rae@example.com"})
+    row = Account.objects.get(pk=account.pk)
+    draft = drafts.draft_of(drafts.LETTERS["rsm_added_users"], row, writer=alice, now=NOW)
+    draft.body = "Hello Rae"
+    return draft
+
+
+def test_act_1_a_letter_to_the_rsm_is_a_note_and_no_contact_with_the_customer(account, alice, rsm_letter):  # noqa: F811
+    leave(rsm_letter, alice, ["rae@example.com", "other@example.com"], now=NEXT_DAY)
+    entry = Activity.objects.get()
+    assert (entry.kind, entry.text.partition("” ")[2]) == ("note", "to Rae Stone, a colleague")
+    account.refresh_from_db()
+    assert account.last_contact_on == NOW.date()  # the onboarding call
+
+
+def test_act_1_a_letter_to_the_rsm_that_the_customer_gets_too_is_contact(account, alice, rsm_letter):  # noqa: F811
+    leave(rsm_letter, alice, ["rae@example.com", "Dana@example.com"], now=NEXT_DAY)
+    entry = Activity.objects.get()
+    assert (entry.kind, entry.text.partition("” ")[2]) == ("email", "to Rae Stone, Dana Whitlow")
+    account.refresh_from_db()
+    assert account.last_contact_on == NEXT_DAY.date()
