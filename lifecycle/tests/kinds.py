@@ -25,6 +25,7 @@ from adoption.models import CheckIn, Checklist, Stage, Survey
 from lifecycle import clock
 from lifecycle.api.models import ApiToken
 from lifecycle.change import change
+from lifecycle.mail.models import Link
 from lifecycle.milestones import planner
 from lifecycle.milestones.models import Milestone
 from onboarding.models import Forum, Onboarding, TrainingSession
@@ -449,4 +450,13 @@ FORUMS_PLANNED: Fact = {
         "joss", "onboarding:forum-series", host=world.people["alice"].pk, starts_at="11:00"
     )
 }
+
+
+def _reachable(world: World) -> None:
+    world.post("alice", "accounts:add-contact", world.account.pk, name="Dana", email="dana@customer.example")
+    with change(None, by=None, via="task", now=world.now):
+        Link.objects.create(key="forum_link", value="https://meet.example.com/forum")
+
+
+REACHABLE: Fact = {"page": _reachable}
 SECOND = timedelta(seconds=1)

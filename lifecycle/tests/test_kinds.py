@@ -26,6 +26,7 @@ from lifecycle.tests.kinds import (
     LOW,
     NOTED,
     POOL_KEPT,
+    REACHABLE,
     REMOVED,
     RSM_TOLD,
     SAID_DONE,
@@ -332,7 +333,7 @@ TABLE = (
     ),
     Row(
         "forum_invite", "forum", "Send the forum invitations", "alice", "2026-06-25", "2026-06-25",
-        asks=FORUMS_PLANNED, before=(), at=datetime(2026, 6, 22, 4, tzinfo=UTC),
+        asks=FORUMS_PLANNED, before=(SMB, REACHABLE), at=datetime(2026, 6, 22, 4, tzinfo=UTC),
         ends=(
             End(forum("onboarding:forum-invite")), End(SAID_DONE),
             cancelled(
