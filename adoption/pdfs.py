@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
 import re
 import tempfile
+import threading
 import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,6 +36,7 @@ BUNDLED = {"css/checklist-pdf.css": "text/css", **dict.fromkeys(FONTS, "font/wof
 NO_PANGO = (
     f"PDFs need the system library Pango, which is missing here. Type: sudo apt-get install {' '.join(PANGO)}"
 )
+_kept = threading.local()
 UNSAFE_IN_NAMES = re.compile(r'[\\/:*?"<>|]+')
 
 
@@ -93,12 +96,29 @@ def render(sheet: dict[str, Any], *, now: datetime) -> bytes:
     exported = f"{_long(local.date())} at {local:%I:%M %p}".replace(" at 0", " at ")
     html = render_to_string("pdf/checklist.html", sheet | {"exported": exported})
     document = HTML(string=html, base_url="static:", url_fetcher=bundled_fetcher())
+    styles, fonts = _style()
     return document.write_pdf(
+        stylesheets=[styles],
+        font_config=fonts,
         finisher=_show_ticks,
         pdf_forms=sheet["fillable"],
         pdf_tags=True,
         pdf_identifier=sheet["hash"].encode(),
     )
+
+
+def _style() -> tuple[Any, Any]:
+    """The parsed style and its fonts, kept: parsing them anew costs as much as drawing a checklist. One a thread,
+    for Pango's fonts are not to be shared."""
+    if not hasattr(_kept, "style"):
+        from weasyprint import CSS
+        from weasyprint.text.fonts import FontConfiguration
+
+        fonts = FontConfiguration()
+        given = {"base_url": "static:", "url_fetcher": bundled_fetcher(), "font_config": fonts}
+        atexit.register(_kept.__dict__.clear)  # while the library can still tidy up its fonts
+        _kept.style = CSS(url="static:css/checklist-pdf.css", **given), fonts
+    return _kept.style
 
 
 def bundled_fetcher() -> Any:

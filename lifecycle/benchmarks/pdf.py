@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from weasyprint import HTML
+from weasyprint import CSS, HTML
 
 from accounts.models import Account, User
 from accounts.tests.factories import complete_onboarding
@@ -44,7 +44,9 @@ def cases(csm: User, account: Account) -> Iterator[Case]:
         return pdfs.render(pdfs.sheet(stage), now=now)
 
     def bare() -> bytes:
-        return HTML(string=html, base_url="static:", url_fetcher=fetcher).write_pdf()
+        given = {"base_url": "static:", "url_fetcher": fetcher}
+        styles = CSS(url="static:css/checklist-pdf.css", **given)
+        return HTML(string=html, **given).write_pdf(stylesheets=[styles])
 
     yield Case("checklist PDF, beside a bare WeasyPrint render of the same HTML", bare, ours)
     yield Case("checklist PDF, beside reportlab drawing the same rows", lambda: drawn(shown), ours)
