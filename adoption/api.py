@@ -14,8 +14,9 @@ from rest_framework.response import Response
 from accounts.models import Roster
 from accounts.models.people import DECIDING_ROLES
 from adoption.models import Adoption, CheckIn, Checklist, Stage
-from adoption.models.adoption import DISENGAGEMENT_REASONS, LONGEST_REASON, ROOT_CAUSES
+from adoption.models.adoption import LONGEST_REASON
 from adoption.models.checklist import LONGEST
+from adoption.models.outcomes import DISENGAGEMENT_REASONS, ROOT_CAUSES
 from lifecycle.api import fields, filters
 from lifecycle.api.problems import as_list
 from lifecycle.api.serializers import RowSerializer, StrictSerializer
@@ -47,8 +48,8 @@ def checklists() -> tuple[Prefetch, ...]:
 
 class StageSerializer(RowSerializer):
     meeting_type = serializers.CharField(read_only=True)
-    disengagement_reasons = fields.Several(DISENGAGEMENT_REASONS, required=False)
-    root_causes = fields.Several(ROOT_CAUSES, required=False)
+    disengagement_reasons = fields.Several(tuple(DISENGAGEMENT_REASONS), required=False)
+    root_causes = fields.Several(tuple(ROOT_CAUSES), required=False)
     feedback = FeedbackSerializer(required=False)
     missing = serializers.SerializerMethodField()
 
@@ -196,6 +197,8 @@ class StageViewSet(Patched, Planned):
     }
 
     def record(self, stage: Stage, values: dict[str, Any], work: Work) -> None:
+        if values.get("feedback"):
+            Checklist.begin(stage)
         stage.record(values, by=work.by, now=work.now, today=work.today(work.account))
 
     @extend_schema(request=None, parameters=[DRY_RUN])

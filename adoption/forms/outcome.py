@@ -11,50 +11,21 @@ from django import forms
 
 from accounts.models import Activity, Opportunity, User
 from adoption.forms.stages import StageForm
-from adoption.models import Stage
-from adoption.models.adoption import DISENGAGEMENT_REASONS, ENGAGEMENTS, INVESTMENTS, REFERENCES, SIDES
+from adoption.models import Checklist, Stage
 from adoption.models.checklist import LONGEST
+from adoption.models.outcomes import (
+    CAUSES,
+    DISENGAGEMENT_REASONS,
+    ENGAGEMENTS,
+    INVESTMENTS,
+    REFERENCES,
+    SIDES,
+)
 from lifecycle.dashboards.forms import YES_NO, date_input
 from onboarding.models import Onboarding
 from onboarding.models.onboarding import JUDGEMENTS
 
 OPEN = ("", "Not recorded")
-WORDS = {
-    "early_disengagement": "They lost interest early",
-    "knowledge_gaps": "They do not know how",
-    "internal_situation": "Something inside their organization",
-    "increasing": "Growing",
-    "steady": "Steady",
-    "decreasing": "Falling",
-    "ours": "Ours",
-    "customer": "Theirs",
-    "both": "Both",
-    "yes": "Yes",
-    "no": "No",
-    "not_asked": "Not asked yet",
-    "met": "Reached",
-    "partly": "Reached in part",
-    "not_met": "Not reached",
-}
-CAUSES = {
-    "With us": {
-        "relationship": "Relationship with us",
-        "bugs": "Errors in the system",
-        "workflow_errors": "Steps that do not fit their work",
-        "improvement_wishes": "Wishes we have not met",
-        "product_fit": "Another product fits better",
-    },
-    "With them": {
-        "too_expensive": "Too expensive",
-        "locations_closed": "Locations closed",
-        "staff_reduced": "Fewer staff",
-        "never_took_off": "Their business did not get going",
-        "bankrupt": "Bankrupt",
-        "acquired": "Bought by somebody else",
-        "competitor": "Going to a competitor",
-        "organisational": "Something else in their organization",
-    },
-}
 # STAGE-4: what each reason suggests, as a task with a day.
 SUGGESTED = {
     "early_disengagement": ("Ask what they need and change what is within reach", 7),
@@ -68,13 +39,9 @@ FEEDBACK_LABELS = {
 }
 
 
-def _named(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(name, WORDS.get(name, name.capitalize())) for name in names]
-
-
-def _one_of(label: str, names: tuple[str, ...]) -> forms.ChoiceField:
+def _one_of(label: str, names: dict[str, str]) -> forms.ChoiceField:
     return forms.ChoiceField(
-        label=label, choices=[OPEN, *_named(names)], required=False, widget=forms.RadioSelect
+        label=label, choices=[OPEN, *names.items()], required=False, widget=forms.RadioSelect
     )
 
 
@@ -103,7 +70,7 @@ class HoldForm(StageForm):
     """STAGE-3..6: the meeting's day and outcome. Entering the day says that it was held."""
 
     engaged = _yes_no("Are they engaged?")
-    disengagement_reasons = _several("Why not", _named(DISENGAGEMENT_REASONS))
+    disengagement_reasons = _several("Why not", list(DISENGAGEMENT_REASONS.items()))
     engagement = _one_of("Engagement is", ENGAGEMENTS)
     root_causes = _several(
         "Why it is falling", [(group, list(names.items())) for group, names in CAUSES.items()]
@@ -175,7 +142,9 @@ class FeedbackForm(StageForm):
 
     def apply(self, stage: Stage, *, by: User, now: datetime, today: date) -> None:
         words = {name: stage.feedback.get(name, "") for name in FEEDBACK_LABELS}
-        stage.hear(self.merge(SimpleNamespace(**words)), by=by, now=now)
+        changed = self.merge(SimpleNamespace(**words))
+        Checklist.begin(stage)
+        stage.hear(changed, by=by, now=now)
 
 
 class UpsellForm(StageForm):
@@ -225,7 +194,7 @@ class ReferenceForm(StageForm):
 
     contacts_unchanged = _yes_no("Are the contacts still the same people?")
     reference = forms.ChoiceField(
-        label="Would they be a reference?", choices=_named(REFERENCES), widget=forms.RadioSelect
+        label="Would they be a reference?", choices=list(REFERENCES.items()), widget=forms.RadioSelect
     )
 
     class Meta:

@@ -9,7 +9,8 @@ from django import forms
 
 from accounts.models import User
 from adoption.models import Stage
-from adoption.models.adoption import GAP_DECISIONS, LONGEST_REASON
+from adoption.models.adoption import LONGEST_REASON
+from adoption.models.outcomes import GAP_DECISIONS
 from lifecycle.dashboards.forms import MergingForm, time_input
 
 REASONS = (
@@ -21,12 +22,6 @@ REASONS = (
     "Account is leaving",
     "Other",
 )
-DECISIONS = {
-    "retry": "Try again, with a new date",
-    "email_review": "Review the checklist by email",
-    "waive": "Leave this meeting out",
-    "rescue": "Open a rescue plan",
-}
 
 
 class StageForm(MergingForm):
@@ -78,7 +73,7 @@ class GapForm(StageForm):
 
     gap_decision = forms.ChoiceField(
         label="How do we close the gap?",
-        choices=[("", "Choose"), *((name, DECISIONS[name]) for name in GAP_DECISIONS)],
+        choices=[("", "Choose"), *GAP_DECISIONS.items()],
     )
 
     class Meta:

@@ -138,10 +138,10 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("retry", "Retry"),
-                            ("email_review", "Email review"),
-                            ("waive", "Waive"),
-                            ("rescue", "Rescue"),
+                            ("retry", "Try again, with a new date"),
+                            ("email_review", "Review the checklist by email"),
+                            ("waive", "Leave this meeting out"),
+                            ("rescue", "Open a rescue plan"),
                         ],
                         max_length=12,
                     ),
@@ -153,9 +153,9 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("increasing", "Increasing"),
+                            ("increasing", "Growing"),
                             ("steady", "Steady"),
-                            ("decreasing", "Decreasing"),
+                            ("decreasing", "Falling"),
                         ],
                         max_length=10,
                     ),
@@ -168,7 +168,7 @@ class Migration(migrations.Migration):
                     "cause_side",
                     models.CharField(
                         blank=True,
-                        choices=[("ours", "Ours"), ("customer", "Customer"), ("both", "Both")],
+                        choices=[("ours", "Ours"), ("customer", "Theirs"), ("both", "Both")],
                         max_length=8,
                     ),
                 ),
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
                 (
                     "reference",
                     models.CharField(
-                        choices=[("yes", "Yes"), ("no", "No"), ("not_asked", "Not asked")],
+                        choices=[("yes", "Yes"), ("no", "No"), ("not_asked", "Not asked yet")],
                         default="not_asked",
                         max_length=9,
                     ),

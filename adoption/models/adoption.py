@@ -15,9 +15,9 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import AccountRow, Activity, User
 from accounts.models.account import VisibleQuerySet
+from adoption.models.outcomes import ENGAGEMENTS, GAP_DECISIONS, INVESTMENTS, REFERENCES, SIDES
 from adoption.models.planned import PlannedAdoptionRow
 from lifecycle.rules.cadence import PlannedRow
-from lifecycle.rules.duties.stages import GAP_CLOSING
 from lifecycle.rules.facts import AdoptionFacts, StageFacts
 from lifecycle.rules.gates import Missing, missing
 from lifecycle.rules.policy import LEVELS
@@ -25,37 +25,12 @@ from lifecycle.rules.prefill import Figures, Known, Prefill, prefill
 from lifecycle.rules.refused import GateClosed, Refused
 from onboarding.models import Objective, Onboarding
 
-GAP_DECISIONS = ("retry", *GAP_CLOSING, "rescue")
-ENGAGEMENTS = ("increasing", "steady", "decreasing")
-SIDES = ("ours", "customer", "both")
-INVESTMENTS = ("positive", "neutral", "negative")
-REFERENCES = ("yes", "no", "not_asked")
-DISENGAGEMENT_REASONS = ("early_disengagement", "knowledge_gaps", "internal_situation")
-ROOT_CAUSES = (
-    "relationship",
-    "bugs",
-    "workflow_errors",
-    "improvement_wishes",
-    "product_fit",
-    "too_expensive",
-    "locations_closed",
-    "staff_reduced",
-    "never_took_off",
-    "bankrupt",
-    "acquired",
-    "competitor",
-    "organisational",
-)
 FEEDBACK = {"bugs": "bugs", "workflow": "workflow", "ideas": "suggestions"}  # by item of the checklist
 LOGGED_AS = {"bugs": "bug", "workflow": "workflow", "suggestions": "improvement"}
 LONGEST_REASON = 2000
 SNAPSHOTS_READ = (
     5  # the newest, and some before it, of which perhaps not all say how many actions were pending
 )
-
-
-def _choices(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(name, name.replace("_", " ").capitalize()) for name in names]
 
 
 def _no_feedback() -> dict[str, str]:
@@ -69,7 +44,7 @@ class Adoption(AccountRow):
 
     onboarding = models.OneToOneField(Onboarding, on_delete=models.PROTECT, related_name="adoption")
     day_zero = models.DateField()
-    service_level = models.CharField(max_length=8, choices=_choices(LEVELS))
+    service_level = models.CharField(max_length=8, choices=[(level, level.capitalize()) for level in LEVELS])
     policy = models.PositiveIntegerField()
     completed_on = models.DateField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -125,22 +100,22 @@ class Stage(PlannedAdoptionRow):
     meeting_held_on = models.DateField(null=True, blank=True)
     held_recorded_at = models.DateTimeField(null=True, editable=False)
     no_meeting_reason = models.TextField(blank=True, max_length=LONGEST_REASON)
-    gap_decision = models.CharField(max_length=12, choices=_choices(GAP_DECISIONS), blank=True)
+    gap_decision = models.CharField(max_length=12, choices=list(GAP_DECISIONS.items()), blank=True)
     send_reference_email = models.BooleanField(default=False)
     engaged = models.BooleanField(null=True, blank=True)
-    engagement = models.CharField(max_length=10, choices=_choices(ENGAGEMENTS), blank=True)
+    engagement = models.CharField(max_length=10, choices=list(ENGAGEMENTS.items()), blank=True)
     disengagement_reasons = models.JSONField(default=list, blank=True)
     reengage_on = models.DateField(null=True, blank=True)
     action = models.TextField(blank=True, max_length=20_000)
     root_causes = models.JSONField(default=list, blank=True)
-    cause_side = models.CharField(max_length=8, choices=_choices(SIDES), blank=True)
+    cause_side = models.CharField(max_length=8, choices=list(SIDES.items()), blank=True)
     contacts_unchanged = models.BooleanField(null=True, blank=True)
     feedback = models.JSONField(default=_no_feedback, blank=True)
-    investment = models.CharField(max_length=8, choices=_choices(INVESTMENTS), blank=True)
+    investment = models.CharField(max_length=8, choices=list(INVESTMENTS.items()), blank=True)
     summary = models.TextField(blank=True, max_length=20_000)
     expectations = models.TextField(blank=True, max_length=20_000)
     notes = models.TextField(blank=True, max_length=20_000)
-    reference = models.CharField(max_length=9, choices=_choices(REFERENCES), default="not_asked")
+    reference = models.CharField(max_length=9, choices=list(REFERENCES.items()), default="not_asked")
     recap_sent_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     reopen_reason = models.TextField(blank=True, max_length=LONGEST_REASON, editable=False)
@@ -263,11 +238,10 @@ class Stage(PlannedAdoptionRow):
             self.root_causes, self.cause_side = [], ""
 
     def hear(self, words: dict[str, str], *, by: User | None, now: datetime) -> None:
-        """STAGE-6, ACT-2: what they said, typed once: it stands on the stage, as the answer on its checklist, and in
-        the contact log, where words that change correct their entry. Raises Refused on a closed or cancelled stage.
+        """STAGE-6, ACT-2: what they said, typed once: it stands on the stage, as the answer on its checklist once that
+        is begun, and in the contact log, where words that change correct their entry. Raises Refused on a closed or
+        cancelled stage.
         """
-        from adoption.models.checklist import Checklist  # which builds on this module
-
         self.refuse_if_shut()
         before = self.feedback
         changed = {name: said for name, said in words.items() if said != before.get(name, "")}
@@ -276,11 +250,12 @@ class Stage(PlannedAdoptionRow):
         self.feedback = {**before, **changed}
         self.mark_started(now=now)
         self.save()
-        checklist = Checklist.begin(self)
+        checklist = getattr(self, "checklist", None)
         for item, name in FEEDBACK.items():
             if name in changed:
-                answer = {"account": self.account, "value": changed[name], "answered_by": by}
-                checklist.answers.update_or_create(item=item, defaults=answer)
+                if checklist:
+                    answer = {"account": self.account, "value": changed[name], "answered_by": by}
+                    checklist.answers.update_or_create(item=item, defaults=answer)
                 self._log(LOGGED_AS[name], before.get(name, ""), changed[name], by=by, now=now)
 
     def _log(self, kind: str, before: str, said: str, *, by: User | None, now: datetime) -> None:

@@ -18,9 +18,7 @@ from accounts.tests.factories import (
     make_team,
     make_user,
 )
-from adoption.forms.outcome import CAUSES
 from adoption.models import Answer, CheckIn, Stage, Survey
-from adoption.models.adoption import ROOT_CAUSES
 from adoption.tests.factories import DAY_ZERO, answer, fresh, make_stages, record
 from lifecycle import clock
 from lifecycle.change import change
@@ -150,10 +148,6 @@ def test_stage_1_figures_older_than_two_weeks_say_so(signed_in, first, days, sta
 
 
 # --- STAGE-4, STAGE-5, STAGE-6
-
-
-def test_every_cause_of_the_model_has_its_words():
-    assert {name for names in CAUSES.values() for name in names} == set(ROOT_CAUSES)
 
 
 def test_stage_4_the_branch_not_taken_is_let_go(signed_in, first):

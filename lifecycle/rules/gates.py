@@ -86,7 +86,7 @@ OF_THE_MEETING: tuple[Asked, ...] = (
         applies=_disengaged,
     ),
     Asked(
-        Missing("engagement", "STAGE-5", "Say whether engagement is increasing, steady or decreasing."),
+        Missing("engagement", "STAGE-5", "Say whether engagement is growing, steady or falling."),
         there=lambda stage: bool(stage.engagement),
         applies=lambda stage: stage.final,
     ),

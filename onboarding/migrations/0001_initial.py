@@ -59,7 +59,11 @@ class Migration(migrations.Migration):
                     "judgement",
                     models.CharField(
                         blank=True,
-                        choices=[("met", "met"), ("partly", "partly"), ("not_met", "not_met")],
+                        choices=[
+                            ("met", "Reached"),
+                            ("partly", "Reached in part"),
+                            ("not_met", "Not reached"),
+                        ],
                         max_length=7,
                     ),
                 ),

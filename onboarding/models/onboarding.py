@@ -18,7 +18,7 @@ HELD = {
     "manuals_told_on": ("Told date", "ONB-5"),
 }
 EARLIER = "Enter today or earlier."
-JUDGEMENTS = ("met", "partly", "not_met")
+JUDGEMENTS = {"met": "Reached", "partly": "Reached in part", "not_met": "Not reached"}
 
 
 class Onboarding(AccountRow):
@@ -122,7 +122,7 @@ class Objective(AccountRow):
 
     onboarding = models.ForeignKey(Onboarding, on_delete=models.PROTECT, related_name="objectives")
     text = models.CharField(max_length=1000)
-    judgement = models.CharField(max_length=7, choices=[(j, j) for j in JUDGEMENTS], blank=True)
+    judgement = models.CharField(max_length=7, choices=list(JUDGEMENTS.items()), blank=True)
 
     class Meta(AccountRow.Meta):
         ordering = ("id",)

@@ -22,9 +22,9 @@ from adoption.forms import (
     ReopenForm,
     UpsellForm,
 )
-from adoption.forms.outcome import SUGGESTED, WORDS
-from adoption.forms.stages import DECISIONS
+from adoption.forms.outcome import SUGGESTED
 from adoption.models import Checklist, Stage
+from adoption.models.outcomes import DISENGAGEMENT_REASONS
 from lifecycle.dashboards.access import may_work
 from lifecycle.dashboards.onboarding import recap_clock
 from lifecycle.dashboards.stage.figures import figures
@@ -82,7 +82,7 @@ def stage_context(
         "missed": missed,
         "outcome_settled": missed or bool(stage.meeting_held and "hold" in done),
         "outcome_change": "It took place after all" if missed else "Change the outcome",
-        "decision": DECISIONS.get(stage.gap_decision, ""),
+        "decision": stage.get_gap_decision_display(),
         "exports": list(checklist.exports.all()) if checklist.pk else [],
         "figures": figures(stage, today=today),
         "suggested": _suggested(stage),
@@ -108,7 +108,12 @@ def _suggested(stage: Stage) -> list[dict[str, Any]]:
     """STAGE-4: what each reason suggests, and whether it is a task already."""
     tasks = Activity.objects.asking().filter(account=stage.account_id, kind="note")
     return [
-        {"reason": name, "because": WORDS[name], "text": SUGGESTED[name][0], "days": SUGGESTED[name][1]}
+        {
+            "reason": name,
+            "because": DISENGAGEMENT_REASONS[name],
+            "text": SUGGESTED[name][0],
+            "days": SUGGESTED[name][1],
+        }
         | {"made": tasks.filter(text=SUGGESTED[name][0]).exists()}
         for name in stage.disengagement_reasons
         if stage.engaged is False and name in SUGGESTED

@@ -143,8 +143,20 @@ def test_a_stages_outcome_and_a_row_of_answers(account, alice, sentences):
     told = sentences()
     assert "30-day checklist: 3 answers" in told
     (outcome,) = [text for text in told if text.startswith("30-day stage:")]
-    assert "meeting held: yes" in outcome and "disengagement reasons Knowledge gaps" in outcome
+    assert "meeting held: yes" in outcome and "disengagement reasons They do not know how" in outcome
     assert "engaged: no" in outcome and "notes" in outcome and "xxx" not in outcome
+
+
+def test_an_outcome_reads_as_on_the_page_of_its_stage(account, alice, sentences):
+    complete_onboarding(account, on=NOW.date() - timedelta(days=30), by=alice)
+    for engagement in ("steady", "decreasing"):
+        with by(alice, account) as work:
+            stage = Stage.objects.select_related("account").get(final=True)
+            said = {"engagement": engagement, "root_causes": ["bugs"], "cause_side": "customer"}
+            stage.record(said, by=alice, now=NOW, today=work.today(work.account))
+    told = " ".join(sentences())
+    assert "engagement from Steady to Falling" in told
+    assert "root causes Errors in the system" in told and "on whose side Theirs" in told
 
 
 def test_stage_10_a_stage_that_was_opened_again_says_why(account, alice, sentences):

@@ -12,6 +12,7 @@ from django.db import models
 
 from accounts.forms import product_name
 from accounts.models import User
+from adoption.models.outcomes import DISENGAGEMENT_REASONS, ROOT_CAUSES
 from lifecycle.dashboards.templatetags.waymark import day_words, time_words, words
 from lifecycle.rules.facts import PRODUCTS
 
@@ -85,6 +86,8 @@ LABELS = {
     "opportunity.surfaced_on": "came up",
     "opportunity.rsm_told_at": "RSM told",
 }
+# The names of what stands in lists, which have no choices of their own.
+LISTED = {"disengagement_reasons": DISENGAGEMENT_REASONS, "root_causes": ROOT_CAUSES}
 # Told without what stands in them: long, or not for everybody who reads the timeline.
 UNQUOTED = {"contact.email", "contact.phone", "account.rsm_email", "stage.meeting_url", "stage.recording_url"}
 
@@ -154,12 +157,13 @@ def value_words(column: models.Field, value: Any, reading: Reading) -> str:
     if isinstance(column, models.DateField):
         return reading.day(date.fromisoformat(value))
     if isinstance(value, list):
-        return ", ".join(_word(item) for item in value)
+        names = LISTED.get(column.name, {})
+        return ", ".join(_word(item, names) for item in value)
     if column.choices:
-        return _word(value)
+        return _word(value, dict(column.flatchoices))
     return f"{value:,}" if isinstance(value, int) else f"“{value}”"
 
 
-def _word(value: Any) -> str:
-    text = product_name(value) if value in PRODUCTS else words(value)
+def _word(value: Any, names: Mapping[str, str]) -> str:
+    text = product_name(value) if value in PRODUCTS else names.get(value, words(value))
     return {"Smb": "SMB"}.get(text, text)
