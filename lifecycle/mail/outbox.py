@@ -142,7 +142,7 @@ def readdress(pk: int, address: str, *, by: User, now: datetime) -> Message:
     Raises Refused for a colleague's mail, and once it was handed over."""
     with _acting("readdress", pk, by=by, now=now) as act:
         message = act.message
-        if message.audience != "customer":
+        if not message.is_by_hand:
             raise Refused("address", "staff", STAFF_ADDRESS, conflict=True)
         if address == message.address:
             raise Refused("address", "same", "This is the address it has already. Enter the right one.")
@@ -216,7 +216,7 @@ def _expiry(message: Message, *, now: datetime) -> datetime | None:
 
 
 def _copy(message: Message, *, by: User, now: datetime) -> Message:
-    wait = UNDO if message.audience == "customer" else timedelta()
+    wait = UNDO if message.is_by_hand else timedelta()
     repeats = message.uncertain or message.state in ("sent", "marked")
     return Message.objects.create(
         dedup=successor(message.dedup),

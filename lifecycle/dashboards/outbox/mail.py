@@ -124,9 +124,7 @@ def page(message: Message, viewer: User, *, now: datetime) -> dict[str, Any]:
         "told": [row for row in notices if row.account_id in {*seen, None}],
         "unseen": sum(row.account_id not in {*seen, None} for row in (*reminders, *notices)),
         "actions": _actions(message, viewer, unsent=bool(reminders or notices)),
-        "may_readdress": viewer.decides
-        and message.audience == "customer"
-        and effect("readdress", message.state) == ACTS,
+        "may_readdress": viewer.decides and message.is_by_hand and effect("readdress", message.state) == ACTS,
         "wrong_address": message.state == "dead" and message.address in why,
         "may_mark": effect("mark", message.state) == ACTS,
         "may_undo": message.pk in undoable([message], viewer, now=now),
@@ -255,6 +253,6 @@ def _makes_sense(verb: str, message: Message, *, unsent: bool) -> bool:
         return verb != "retry" or not KINDS[message.kind].private or message.state == "retry"
     if KINDS[message.kind].private or (message.state == "dead" and not message.uncertain):
         return False
-    if message.audience == "customer":
+    if message.is_by_hand:
         return message.draft is None or not message.draft.is_open
     return unsent and message.state not in ("sent", "marked", "expired")

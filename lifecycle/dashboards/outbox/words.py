@@ -169,10 +169,8 @@ def template(row: Message | Draft) -> str:
 
 
 def is_going(message: Message, *, now: datetime) -> bool:
-    """Whether a person just sent it to a customer, and may still take it back."""
-    return (
-        message.audience == "customer" and message.state == "due" and now < message.not_before <= now + UNDO
-    )
+    """Whether a person just sent it, and may still take it back."""
+    return message.is_by_hand and message.state == "due" and now < message.not_before <= now + UNDO
 
 
 def state(message: Message, *, now: datetime) -> tuple[str, str]:

@@ -42,13 +42,13 @@ def send(draft: Draft, *, by: User, now: datetime) -> list[Message]:
         draft.save(update_fields=["sent_at", "author"])
         rounds = draft.messages.count()
         letter = letter_of(draft)
-        about = letter.about(_source(letter, draft))
+        about, contacts = letter.about(_source(letter, draft)), _contacts(draft)
         return Message.objects.bulk_create(
             [
                 Message(
                     dedup=f"{LETTER}:{draft.pk}:{rounds + place}",
                     kind=LETTER,
-                    audience="customer",
+                    audience=_audience(letter, address, contacts),
                     account=draft.account,
                     draft=draft,
                     address=address,
@@ -172,8 +172,13 @@ def _contacts(draft: Draft) -> dict[str, str]:
 
 def _is_contact(letter: Letter, draft: Draft) -> bool:
     """Whether the customer gets it."""
-    readers = {address.lower() for address in (*draft.to, *draft.cc)}
-    return not letter.to_colleague or bool(readers & _contacts(draft).keys())
+    contacts = _contacts(draft)
+    readers = [*draft.to, *draft.cc] or [""]
+    return any(_audience(letter, address, contacts) == "customer" for address in readers)
+
+
+def _audience(letter: Letter, address: str, contacts: dict[str, str]) -> str:
+    return "staff" if letter.to_colleague and address.lower() not in contacts else "customer"
 
 
 def _source(letter: Letter, draft: Draft) -> Any:

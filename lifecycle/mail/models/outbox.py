@@ -32,7 +32,7 @@ AUDIENCES = ("staff", "customer")
 
 class MessageQuerySet(models.QuerySet):
     def visible_to(self, user: User, *, today: date | None = None) -> MessageQuerySet:
-        """security.md: staff mail belongs to its recipient, customers' mail to its account. A lead sees that of
+        """security.md: staff mail belongs to its recipient, customers' mail and letters to their account. A lead sees that of
         the team's people and accounts, a manager that of every team, CS Ops and administrators all."""
         if not user.is_active or user.role == "viewer":
             return self.none()
@@ -42,7 +42,8 @@ class MessageQuerySet(models.QuerySet):
         people = User.objects.filter(Q(pk=user.pk) | led.get(user.role, Q()))
         accounts = Account.objects.visible_to(user, today=today)
         staff = Q(audience="staff", recipient__in=people.values("pk"))
-        return self.filter(staff | Q(audience="customer", account__in=accounts.values("pk")))
+        of_accounts = Q(audience="customer") | Q(draft__isnull=False)
+        return self.filter(staff | (of_accounts & Q(account__in=accounts.values("pk"))))
 
     def worked_by(self, user: User, *, today: date | None = None) -> MessageQuerySet:
         """security.md: leads, managers and CS Ops act on what they see; the others read."""
@@ -120,6 +121,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dedup} ({self.state})"
+
+    @property
+    def is_by_hand(self) -> bool:
+        """To an address that is no colleague's here: a customer's mail, or a letter, of which one goes to the RSM."""
+        return self.audience == "customer" or self.draft_id is not None
 
     @property
     def is_joinable(self) -> bool:

@@ -6,10 +6,11 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Account, Activity, Contact
-from accounts.tests.factories import make_user
+from accounts.tests.factories import make_csm, make_team, make_user
 from lifecycle.change import change
-from lifecycle.mail import drafts
+from lifecycle.mail import drafts, outbox
 from lifecycle.mail.dispatch import drain
+from lifecycle.mail.models import Message
 from lifecycle.mail.tests.test_letters import (  # noqa: F401 - fixtures
     NOW,
     account,
@@ -122,3 +123,29 @@ def test_act_1_a_letter_to_the_rsm_that_the_customer_gets_too_is_contact(account
     assert (entry.kind, entry.text.partition("” ")[2]) == ("email", "to Rae Stone, Dana Whitlow")
     account.refresh_from_db()
     assert account.last_contact_on == NEXT_DAY.date()
+
+
+def test_a_letter_to_the_rsm_is_a_colleagues_mail_and_the_contacts_copy_a_customers(
+    alice,  # noqa: F811
+    rsm_letter,
+):
+    rsm_letter.cc, rsm_letter.version = ["Dana@example.com"], 1
+    rsm_letter.save()
+    sent = drafts.send(rsm_letter, by=alice, now=NOW)
+    assert [message.audience for message in sent] == ["staff", "customer"]
+
+
+def test_a_letter_to_the_rsm_is_seen_and_taken_back_like_any_letter(client, account, alice, rsm_letter):  # noqa: F811
+    rsm_letter.version = 1
+    rsm_letter.save()
+    (message,) = drafts.send(rsm_letter, by=alice, now=NOW)
+    charlie = make_csm("charlie@example.com", team=make_team("West"))
+    seen = [Message.objects.visible_to(user).count() for user in (alice, alice.team.lead, charlie)]
+    assert seen == [1, 1, 0]
+    client.force_login(alice)
+    page = client.get(reverse("dashboards:outbox-mail", args=[message.pk])).content.decode()
+    assert "rae@example.com" in page and reverse("dashboards:outbox-act", args=[message.pk, "undo"]) in page
+    outbox.readdress(message.pk, "rae.stone@example.com", by=alice.team.lead, now=NOW)
+    outbox.undo(message.pk, by=alice, now=NOW)
+    rsm_letter.refresh_from_db()
+    assert rsm_letter.is_open and rsm_letter.to == ["rae.stone@example.com"]
