@@ -239,3 +239,37 @@ def test_completing_onboarding_says_first_what_it_creates(
     page.get_by_text("Saved. Creates 30-day").wait_for()
     assert account.adoptions.count() == 1
     assert complaints == []
+
+
+@pytest.mark.parametrize("name", ["checklist-known", "checklist-conflict", "checklist-presenting"])
+def test_the_checklist_reads_in_light_dark_and_on_a_phone(
+    live_server, page, sign_in, imani, final, screenshot, complaints, name
+):
+    with change(final.account_id, by=imani, via="task", now=clock.now()):
+        today = imani.today(clock.now())
+        UsageSnapshot.objects.create(
+            account=final.account, taken_on=today, active_users=47, non_admin_active_users=0
+        )
+    sign_in(page, imani)
+    address = f"{live_server.url}/accounts/{final.account_id}/adoption/90/checklist/"
+    page.goto(f"{address}?present=1" if name == "checklist-presenting" else address)
+    if name == "checklist-known":
+        page.locator("#item-others_active").get_by_role("button", name="Use it").click()
+        page.locator("#item-others_active input[value=no]:checked").wait_for(state="attached")
+        assert Answer.objects.get(item="others_active", checklist__stage=final).value == "no"
+        page.locator("#item-others_active label", has_text="N/A").click()
+        page.locator("#seen-others_active[value='2']").wait_for(state="attached")
+    else:
+        answer(final, {"exploring": ("no", "asked on Monday")}, by=imani.team.lead, now=clock.now())
+        page.locator("#item-exploring label", has_text="Yes").click()
+        page.get_by_text("Joss Vandermeer changed this").wait_for()
+    screenshot(page, name)
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", theme)
+        assert broken_rules(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    screenshot(page, f"{name}-390")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert broken_rules(page) == []
+    told = [one for one in complaints if "409 (Conflict)" not in one]  # Chromium's own note of a refused answer
+    assert told == []

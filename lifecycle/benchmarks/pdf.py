@@ -12,6 +12,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from weasyprint import CSS, HTML
+from weasyprint.text.fonts import FontConfiguration
 
 from accounts.models import Account, User
 from accounts.tests.factories import complete_onboarding
@@ -44,9 +45,9 @@ def cases(csm: User, account: Account) -> Iterator[Case]:
         return pdfs.render(pdfs.sheet(stage), now=now)
 
     def bare() -> bytes:
-        given = {"base_url": "static:", "url_fetcher": fetcher}
-        styles = CSS(url="static:css/checklist-pdf.css", **given)
-        return HTML(string=html, **given).write_pdf(stylesheets=[styles])
+        given, fonts = {"base_url": "static:", "url_fetcher": fetcher}, FontConfiguration()
+        styles = CSS(url="static:css/checklist-pdf.css", font_config=fonts, **given)
+        return HTML(string=html, **given).write_pdf(stylesheets=[styles], font_config=fonts)
 
     yield Case("checklist PDF, beside a bare WeasyPrint render of the same HTML", bare, ours)
     yield Case("checklist PDF, beside reportlab drawing the same rows", lambda: drawn(shown), ours)
