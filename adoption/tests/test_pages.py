@@ -73,7 +73,7 @@ def text(page):
 
 READS = ("stage", "checklist", "checklist-pdf")
 STEPS = ("book", "hold", "feedback", "upsell", "task", "missed", "recap", "reference", "goals")
-WRITES = (*STEPS, "export", "close", "ready")
+WRITES = (*STEPS, "export", "close", "ready", "fill-in")
 
 
 @pytest.mark.parametrize("name", READS)
