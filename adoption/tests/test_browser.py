@@ -271,5 +271,7 @@ def test_the_checklist_reads_in_light_dark_and_on_a_phone(
     screenshot(page, f"{name}-390")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert broken_rules(page) == []
-    told = [one for one in complaints if "409 (Conflict)" not in one]  # Chromium's own note of a refused answer
+    told = [
+        one for one in complaints if "409 (Conflict)" not in one
+    ]  # Chromium's own note of a refused answer
     assert told == []
