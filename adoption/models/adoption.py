@@ -205,7 +205,7 @@ class Stage(PlannedAdoptionRow):
         if self.meeting_held is False and held is not False:  # each miss has its own reason and decision
             self.no_meeting_reason = values.get("no_meeting_reason", "")
             self.gap_decision = values.get("gap_decision", "")
-        if self.recap_sent_at and self.recap_sent_at > now:
+        if values.get("recap_sent_at") and values["recap_sent_at"] > now:
             text = "The recap cannot have been sent in the future."
             raise Refused("recap_sent_at", "future", text, rule="STAGE-7")
         if held and not self.meeting_held:  # the recap was of a meeting that was not

@@ -4,7 +4,7 @@
   const ticked = (field) => field.type === "radio" || field.type === "checkbox";
   const changed = (field) => {
     if (ticked(field)) return field.checked !== field.defaultChecked;
-    if (field.options) return [...field.options].some((one) => one.selected !== one.defaultSelected);
+    if (field.options) return field.value !== ([...field.options].find((one) => one.defaultSelected) || field.options[0]).value;
     return field.value !== field.defaultValue;
   };
   const fields = () =>
