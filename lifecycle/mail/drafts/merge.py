@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+TYPED = re.compile(r"\{([A-Za-z_ ][A-Za-z0-9_ ]*)\}")
 
 BRACE = re.compile(r"\{[^{}\r\n]*\}|\{[^{}\r\n]{0,39}|\}")  # one that is not closed, with the words after it
 
@@ -21,9 +22,11 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def gaps(text: str, known: Iterable[str]) -> list[str]:
-    """The known fields that still stand in a text: nothing that holds one may leave."""
+    """The known fields that still stand in a text, however somebody typed them: nothing that holds one may leave.
+    Braces around anything else are words, such as a customer's own."""
     known = set(known)
-    return [name for name in fields_in(text) if name in known]
+    typed = ("_".join(name.lower().split()) for name in TYPED.findall(text))
+    return [name for name in dict.fromkeys(typed) if name in known]
 
 
 def unknown(text: str, known: Iterable[str]) -> list[str]:
