@@ -162,8 +162,12 @@ def _of_forum(guest: ForumGuest, writer: User, now: datetime) -> dict[str, str]:
         "forum_day": day(local.date()),
         "forum_time": f"{time_words(local)} ({zone.key.rpartition('/')[2].replace('_', ' ')})",
         "topic": forum.topic or "your questions",
-        "note": moved or "It takes half an hour.",
+        "note": moved or f"It takes {_minutes(forum)} minutes.",
     }
+
+
+def _minutes(forum: Forum) -> int:
+    return PolicyVersion.in_force(forum.held_on).duties.forum_minutes
 
 
 def _calendar_file(forum: Forum) -> Attachment:
@@ -174,7 +178,7 @@ def _calendar_file(forum: Forum) -> Attachment:
         version=forum.version,
         stamped_at=forum.updated_at,
         begins_at=forum.begins_at,
-        minutes=PolicyVersion.in_force(forum.held_on).duties.forum_minutes,
+        minutes=_minutes(forum),
         summary=f"Open Forum: {forum.topic}" if forum.topic else "Open Forum",
         location=link.value if link else "",
     )
