@@ -65,6 +65,6 @@ def test_onb_6_the_page_of_an_smb_reminds_of_the_forum_and_says_when_the_next_is
         Forum.objects.create(held_on=date(2026, 7, 2), host=alice)
     small, regular = make_account(csm=alice, traits=["start_up"]), make_account(csm=alice)
     shown = page_of(client, small)
-    _, said, after = shown.partition("half an hour each month with other customers, next on ")
+    _, said, after = shown.partition(": each month with other customers, next on ")
     assert said and "Jul 2" in after[:120]
-    assert "half an hour each month" not in page_of(client, regular)
+    assert "each month with other customers" not in page_of(client, regular)
