@@ -10,6 +10,7 @@ from django.urls import reverse
 from accounts.models import Account, Opportunity, UsageSnapshot, User
 from lifecycle.mail.drafts import Letter, register_letter
 from lifecycle.mail.drafts.letters import reader_of
+from lifecycle.words import letter_day
 
 RSM_FIELDS = {"rsm_name": "Name of the RSM", "contact_name": "Name of the contact"}
 USERS_FIELDS = RSM_FIELDS | {
@@ -82,11 +83,7 @@ def _people(usage: UsageSnapshot | None) -> str:
 def _of_upsell(opportunity: Opportunity, writer: User, now: datetime) -> dict[str, str]:
     return _shared(opportunity.account) | {
         "topic": opportunity.get_kind_display().lower(),
-        "surfaced_on": _day(opportunity.surfaced_on),
+        "surfaced_on": letter_day(opportunity.surfaced_on),
         "details": opportunity.text.strip(),
-        "demo": _day(opportunity.demo_on) if opportunity.demo_on else "no date yet",
+        "demo": letter_day(opportunity.demo_on) if opportunity.demo_on else "no date yet",
     }
-
-
-def _day(on: Any) -> str:
-    return f"{on:%A, %B} {on.day}"

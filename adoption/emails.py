@@ -12,14 +12,13 @@ from accounts.models import Opportunity, User
 from adoption import pdfs
 from adoption.models import Stage, Survey
 from lifecycle.dashboards.survey import survey_link, survey_of
-from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail.dispatch.kinds import Attachment
 from lifecycle.mail.drafts import Letter, register_letter
 from lifecycle.mail.drafts.invitations import calendar_file
 from lifecycle.mail.models import Link
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.cadence import WorkCalendar, local_instant
-from onboarding.emails import day
+from lifecycle.words import letter_day, time_words
 
 MEETING_FIELDS = {
     "meeting_day": "Day of the meeting, where the account is",
@@ -148,7 +147,7 @@ def _of_meeting(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
     at = stage.meeting_scheduled_at
     local = at.astimezone(ZoneInfo(stage.account.time_zone)) if at else None
     return {
-        "meeting_day": day(local.date()) if local else "",
+        "meeting_day": letter_day(local.date()) if local else "",
         "meeting_time": _clock(local) if local else "",
         "minutes": str(_minutes(writer.today(now))),
         "join_link": stage.meeting_url,
@@ -162,7 +161,7 @@ def _of_times(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
     lines = []
     for at in PROPOSED:
         first = next(on for on in _days_from(first) if calendar.is_working(on))
-        lines.append(f"- {day(first)}, {_clock(local_instant(first, at, zone).astimezone(zone))}")
+        lines.append(f"- {letter_day(first)}, {_clock(local_instant(first, at, zone).astimezone(zone))}")
         first += timedelta(days=1)
     return {"minutes": str(_minutes(today)), "proposed_times": "\n".join(lines)}
 
@@ -176,13 +175,13 @@ def _of_recap(stage: Stage, writer: User, now: datetime) -> dict[str, str]:
     coming = Stage.objects.filter(adoption=stage.adoption_id, day__gt=stage.day, cancelled_at=None).first()
     goals = stage.adoption.onboarding.objectives.exclude(judgement="") if stage.final else ()
     return {
-        "held_on": day(stage.meeting_held_on),
+        "held_on": letter_day(stage.meeting_held_on),
         "main_points": stage.summary.strip(),
         "feedback": "\n".join(told),
         "action": stage.action.strip(),
         "expectations": stage.expectations.strip(),
         "interests": _interests(stage),
-        "next_day": day(coming.due_on) if coming else "",
+        "next_day": letter_day(coming.due_on) if coming else "",
         "improved": "\n".join(f"- {item['text']}" for item in pdfs.sheet(stage)["moved"]["improved"]),
         "goals": "\n".join(f"- {goal.text}: {JUDGED[goal.judgement]}" for goal in goals),
     }
@@ -200,7 +199,7 @@ def _interests(stage: Stage) -> str:
 def _of_survey(survey: Survey, writer: User, now: datetime) -> dict[str, str]:
     at = survey.stage.meeting_scheduled_at
     on = survey.stage.meeting_held_on or (at and at.astimezone(ZoneInfo(survey.account.time_zone)).date())
-    return {"meeting_day": day(on)}
+    return {"meeting_day": letter_day(on)}
 
 
 def _survey_went_out(row: Stage | Survey, body: str, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
@@ -10,13 +10,13 @@ from django.urls import reverse
 
 from accounts.models import Account, User
 from lifecycle.change import change, change_many
-from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail import drafts
 from lifecycle.mail.dispatch.kinds import Attachment
 from lifecycle.mail.drafts import LETTERS, Letter, register_letter
 from lifecycle.mail.drafts.invitations import calendar_file
 from lifecycle.mail.models import Link, Message
 from lifecycle.policies.models import PolicyVersion
+from lifecycle.words import letter_day, time_words
 from onboarding.models import INVITATION, Forum, ForumGuest, Onboarding, TrainingSession
 
 CALL_FIELDS = {
@@ -157,9 +157,9 @@ def _none_left(guest: ForumGuest, now: datetime) -> None:
 def _of_forum(guest: ForumGuest, writer: User, now: datetime) -> dict[str, str]:
     forum, zone = guest.forum, ZoneInfo(guest.account.time_zone)
     local = forum.begins_at.astimezone(zone)
-    moved = f"It was moved from {day(forum.moved_from)}: {forum.note}" if forum.moved_from else ""
+    moved = f"It was moved from {letter_day(forum.moved_from)}: {forum.note}" if forum.moved_from else ""
     return {
-        "forum_day": day(local.date()),
+        "forum_day": letter_day(local.date()),
         "forum_time": f"{time_words(local)} ({zone.key.rpartition('/')[2].replace('_', ' ')})",
         "topic": forum.topic or "your questions",
         "note": moved or f"It takes {_minutes(forum)} minutes.",
@@ -202,7 +202,7 @@ def _of_call(onboarding: Onboarding, writer: User, now: datetime) -> dict[str, s
         if session.completed_on is None
     ]
     return {
-        "call_date": day(onboarding.call_completed_on),
+        "call_date": letter_day(onboarding.call_completed_on),
         "goals": "\n".join(f"- {objective.text}" for objective in onboarding.objectives.all()),
         "training_dates": "\n".join(coming) or (ALL_HELD if trainings else ""),
     }
@@ -211,7 +211,7 @@ def _of_call(onboarding: Onboarding, writer: User, now: datetime) -> dict[str, s
 def _of_training(session: TrainingSession, writer: User, now: datetime) -> dict[str, str]:
     return {
         "product": session.get_product_display(),
-        "held_on": day(session.completed_on),
+        "held_on": letter_day(session.completed_on),
         "participants": session.participants.strip(),
         "modules": session.modules.strip(),
         "pending_subjects": session.pending_subjects.strip() or "Nothing for now.",
@@ -222,16 +222,13 @@ def _of_training(session: TrainingSession, writer: User, now: datetime) -> dict[
 def _of_completion(onboarding: Onboarding, writer: User, now: datetime) -> dict[str, str]:
     adoption = getattr(onboarding, "adoption", None)
     final = adoption and adoption.stages.filter(final=True, cancelled_at=None).first()
-    return {"final_day": day(final.due_on) if final else ""}
+    return {"final_day": letter_day(final.due_on) if final else ""}
 
 
 def _when(at: datetime | None, zone: ZoneInfo) -> str:
     if at is None:
         return TO_BE_AGREED
     local = at.astimezone(zone)
-    return f"{day(local.date())}, {time_words(local)} ({zone.key.rpartition('/')[2].replace('_', ' ')})"
-
-
-def day(on: date | None) -> str:
-    """A day as a letter writes it; empty while there is none."""
-    return f"{on:%A, %B} {on.day}" if on else ""
+    return (
+        f"{letter_day(local.date())}, {time_words(local)} ({zone.key.rpartition('/')[2].replace('_', ' ')})"
+    )

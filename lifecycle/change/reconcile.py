@@ -14,6 +14,7 @@ from lifecycle.milestones.models import REVIVABLE, Milestone, Reminder
 from lifecycle.rules.cadence import Span
 from lifecycle.rules.duties import Duty, duties, is_done, kind_of, lapsed
 from lifecycle.rules.facts import AccountFacts, Key
+from lifecycle.words import day_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,9 @@ class _Reconciliation:
         self.opened.append(row)
         self.moves.append(PlannedMove("add", account.pk, row.kind, row.day, row.title, row.due_on))
         if kind_of(row.key).tells_lead:
-            self.told.append((account, f"{account.name}: “{row.title}” is due {row.due_on}."))
+            self.told.append(
+                (account, f"{account.name}: “{row.title}” is due {day_words(row.due_on, today)}.")
+            )
 
     def _once_cancelled(self, account: Account, key: Key) -> Milestone | None:
         if self.cancelled is None:

@@ -19,6 +19,7 @@ from lifecycle.rules.policy import Policy
 from lifecycle.rules.refused import Refused
 from lifecycle.rules.routing import route as route_by_rules
 from lifecycle.rules.routing import signature
+from lifecycle.words import day_words
 from onboarding.models import Onboarding, TrainingSession
 
 LONGEST_TOLD = 150  # of a reason, in a notice
@@ -241,8 +242,11 @@ def _correct(book: Book, account: Account, adoption: Adoption, onboarding: Onboa
         if row.cancelled_at is None and not row.finished:
             row.due_on = due_on(adoption.day_zero, row.day)
             row.save()
+    today = book.today(account)
     book.tell(
-        account, f"Day 0 of {account.name} moved from {old} to {adoption.day_zero}; open dates moved along."
+        account,
+        f"Day 0 of {account.name} moved from {day_words(old, today)} to {day_words(adoption.day_zero, today)}; "
+        "open dates moved along.",
     )
 
 
@@ -253,14 +257,15 @@ def _change_level(book: Book, account: Account, adoption: Adoption, policy: Poli
     old, adoption.service_level = adoption.service_level, account.service_level
     adoption.save()
     existing = [row.existing() for row in _rows(book, adoption)]
-    what = replan(account.service_level, adoption.day_zero, existing, policy, today=book.today(account))
+    today = book.today(account)
+    what = replan(account.service_level, adoption.day_zero, existing, policy, today=today)
     made = _apply(book, adoption, what.cancel, what.add)
     parts = dict(what.retype)
     for stage in book.stages[adoption.pk]:
         stage.final = parts.get(stage.day, stage.final)
         stage.save()
     words = [f"{_called(kind, day)} cancelled" for kind, day in what.cancel]
-    words += [f"{_called(row.type, row.day)} added, due {row.due_on}" for row in what.add]
+    words += [f"{_called(row.type, row.day)} added, due {day_words(row.due_on, today)}" for row in what.add]
     levels = f"{old.capitalize()} to {account.service_level.capitalize()}"
     book.tell(account, f"{account.name} went from {levels}: {'; '.join(words) or 'no dates change'}.")
     return made

@@ -24,12 +24,12 @@ from adoption.models import Adoption
 from lifecycle.dashboards import timeline
 from lifecycle.dashboards.package import package_context
 from lifecycle.dashboards.rows import next_step, rows_of
-from lifecycle.dashboards.templatetags.waymark import day_words
 from lifecycle.dashboards.usage import POINTS, usage_chart
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.routing import route
+from lifecycle.words import day_words
 from onboarding.models import Onboarding
 
 FEW_CONTACTS = 5

@@ -11,9 +11,9 @@ from django import forms
 from django.utils import timezone
 from django.utils.choices import flatten_choices
 
-from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.guard import DomainModel
 from lifecycle.rules.refused import Refused
+from lifecycle.words import time_words
 
 YES_NO = [("", "Not recorded"), ("True", "Yes"), ("False", "No")]
 

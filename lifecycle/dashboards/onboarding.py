@@ -11,9 +11,9 @@ from accounts.models import Account, User
 from adoption.models import Answer
 from lifecycle.change.reconcile import PlannedMove
 from lifecycle.dashboards.access import may_work
-from lifecycle.dashboards.templatetags.waymark import day_words, time_words
 from lifecycle.mail.models import Link
 from lifecycle.policies.models import PolicyVersion
+from lifecycle.words import day_words, time_words
 from onboarding.emails import recap_key
 from onboarding.forms import CallForm, CompleteForm, GoalsForm, ManualsForm, SessionForm
 from onboarding.models import Forum, Onboarding, TrainingSession

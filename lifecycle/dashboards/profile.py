@@ -15,8 +15,8 @@ from accounts.forms import one_line
 from accounts.models import User
 from accounts.models.people import THEMES
 from lifecycle.dashboards.forms import MergingForm
-from lifecycle.dashboards.templatetags.waymark import hour_words, place_words
 from lifecycle.rules.policy import Policy
+from lifecycle.words import hour_words, place_words
 
 AREAS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 

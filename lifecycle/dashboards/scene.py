@@ -13,9 +13,9 @@ from django.db.models import Count, Q
 
 from accounts.models import Activity, Opportunity, Reroute
 from adoption.models import CheckIn, Stage, Survey
-from lifecycle.dashboards.templatetags.waymark import day_words, time_words
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
+from lifecycle.words import day_words, time_words
 from onboarding.models import Forum, Onboarding, TrainingSession
 
 RECAPS = ("recap_call", "recap_training", "recap_meeting")

@@ -13,12 +13,12 @@ from adoption.forms.survey import LinksForm, WaiveForm
 from adoption.models import Stage, Survey
 from adoption.models.survey import OPEN_QUESTION, QUESTIONS, SCORES
 from lifecycle.dashboards.access import may_work
-from lifecycle.dashboards.templatetags.waymark import day_words
 from lifecycle.mail.drafts import LETTERS
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.duties.surveys import reminded_from
 from lifecycle.rules.policy import Policy
+from lifecycle.words import day_words
 
 LETTER_KEYS = ("survey_link", "survey_reminder")
 

@@ -23,6 +23,7 @@ from lifecycle.milestones.models import Milestone, Notice, Reminder
 from lifecycle.milestones.planner import desk
 from lifecycle.milestones.planner.bundling import AT_ONCE, DIGEST, LastLook, last_look
 from lifecycle.milestones.planner.postroom import Postroom
+from lifecycle.words import day_words
 
 NOTHING_LEFT = "Nothing was left to say when it was about to leave."
 ENDS = {"held": "held", "dead": "failed"}
@@ -143,7 +144,7 @@ def render(message: Message, now: datetime) -> Mail:
     context = {
         "site": settings.SITE_NAME,
         "name": _flat(message.recipient.name),
-        "today": _day(today),
+        "today": day_words(today, today),
         "groups": [(name, groups[name]) for name in GROUPS if groups[name]],
         "notices": [_told(notice) for notice in notices],
         "my_day": settings.BASE_URL + reverse("dashboards:day"),
@@ -177,13 +178,15 @@ def _line(milestone: Milestone, today: date) -> Line:
 def _when(milestone: Milestone, today: date) -> str:
     """CAD-5: the day to act by, and the day itself where they differ."""
     late = (today - milestone.act_by).days
-    said = f"due {_day(milestone.act_by)}"
+    said = f"due {day_words(milestone.act_by, today)}"
     if late > 0:
         said = f"was {said}, {late} day{'s' if late > 1 else ''} ago"
     if milestone.act_by == milestone.due_on:
         return said
     name = f"day {milestone.day}" if milestone.day else "the day itself"
-    return f"{said}; {name} {'was' if milestone.due_on < today else 'is'} {_day(milestone.due_on)}"
+    return (
+        f"{said}; {name} {'was' if milestone.due_on < today else 'is'} {day_words(milestone.due_on, today)}"
+    )
 
 
 def _told(notice: Notice) -> dict[str, str]:
@@ -198,10 +201,6 @@ def _subject(groups: dict[str, list[Line]], told: int) -> str:
     if told and not parts:
         parts = [f"{told} notice{'s' if told > 1 else ''}"]
     return f"{settings.SITE_NAME}: {', '.join(parts)}"
-
-
-def _day(day: date) -> str:
-    return f"{day:%a, %b} {day.day}"
 
 
 def _flat(words: str) -> str:

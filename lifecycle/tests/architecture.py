@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[float, tuple[str, ...]], ...] = (
             "lifecycle.environment",
             "lifecycle.logs",
             "lifecycle.settings",
+            "lifecycle.words",
         ),
     ),
     (1, ("lifecycle.celery", "lifecycle.wsgi")),

@@ -8,11 +8,12 @@ from math import ceil
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from lifecycle.dashboards.templatetags.waymark import day_words, time_words, words
+from lifecycle.dashboards.templatetags.waymark import words
 from lifecycle.mail.dispatch import MOST_TRIES
 from lifecycle.mail.drafts import LETTERS
 from lifecycle.mail.models import Attempt, Draft, Message
 from lifecycle.mail.outbox import UNDO
+from lifecycle.words import day_words, time_words
 
 MASK, HIDDEN_LINK = "address hidden", "link hidden"
 LINK = re.compile(r"https?://\S+")

@@ -11,7 +11,6 @@ from accounts.models import Account, Team, User
 from lifecycle.dashboards.reminders import words
 from lifecycle.dashboards.rows import meetings_of, order
 from lifecycle.dashboards.shown import path_of
-from lifecycle.dashboards.templatetags.waymark import time_words
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import Milestone
 from lifecycle.milestones.planner.bundling import AT_ONCE
@@ -19,6 +18,7 @@ from lifecycle.milestones.planner.decisions import permits
 from lifecycle.milestones.planner.forecast import DAYS, Line, accounts_of, forecast
 from lifecycle.milestones.planner.postroom import Postroom
 from lifecycle.rules.reminders import HOLD, RELEASE, SEND_NOW, SKIP
+from lifecycle.words import time_words
 
 LABELS = {HOLD: "Hold", SKIP: "Skip", SEND_NOW: "Send now", RELEASE: "Release"}
 OPEN_DAYS = 7  # the first days stand open, later ones fold

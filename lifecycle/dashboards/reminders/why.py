@@ -13,7 +13,6 @@ from django.db.models import Q
 from accounts.models import Account, User
 from lifecycle.dashboards.reminders import words
 from lifecycle.dashboards.shown import path_of
-from lifecycle.dashboards.templatetags.waymark import day_words, hour_words
 from lifecycle.mail.models import Message
 from lifecycle.milestones.models import CLOSED, INACTIVE, NOT_THEIRS, Milestone, Reminder
 from lifecycle.milestones.planner.bundling import AT_ONCE, DIGEST, MOVED_FAR, NEWER, Planning
@@ -21,6 +20,7 @@ from lifecycle.milestones.planner.forecast import DAYS
 from lifecycle.milestones.planner.postroom import Postroom
 from lifecycle.rules.duties import kind_of
 from lifecycle.rules.reminders import DAY, PREPARE, Answer, Case, Occasion, Stranger, answer, why_not
+from lifecycle.words import day_words, hour_words
 
 LATELY = timedelta(days=30)  # how long a closed duty is still explained
 WHY = {NEWER: "newer", CLOSED: "closed", NOT_THEIRS: "not_theirs", INACTIVE: "inactive", MOVED_FAR: "moved"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from accounts.models import User
-from lifecycle.dashboards.templatetags.waymark import day_words, place_words, time_words
 from lifecycle.rules.reminders import DAY, PREPARE
+from lifecycle.words import day_words, place_words, time_words
 
 # What a line says first: a shape and a word, by answer.
 SENT, COMING, STOPPED, FAILED, OUT = (

@@ -13,9 +13,9 @@ from adoption import pdfs
 from adoption.models import Answer, Stage
 from lifecycle.dashboards.access import may_work
 from lifecycle.dashboards.stage.frame import frame, shut
-from lifecycle.dashboards.templatetags.waymark import day_words
 from lifecycle.rules.prefill import Prefill
 from lifecycle.rules.refused import Refused
+from lifecycle.words import day_words
 
 OF_ACCOUNT = ("roster_matches", "email_arrives")  # the account says so, not its usage
 # Beside which item each unusual figure stands.

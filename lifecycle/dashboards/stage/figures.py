@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts.models import UsageSnapshot
 from adoption.models import Stage
-from lifecycle.dashboards.templatetags.waymark import day_words
+from lifecycle.words import day_words
 
 STALE_DAYS = 14
 # Each figure with its name, and the one it is held against.

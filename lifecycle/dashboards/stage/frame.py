@@ -10,10 +10,10 @@ from accounts.models import User
 from adoption.models import Checklist, Stage
 from lifecycle.dashboards.stage.steps import steps
 from lifecycle.dashboards.survey import survey_of
-from lifecycle.dashboards.templatetags.waymark import day_words, relative_words, time_words
 from lifecycle.milestones.models import Milestone
 from lifecycle.policies.models import PolicyVersion
 from lifecycle.rules.gates import Missing
+from lifecycle.words import day_words, relative_words, time_words
 
 
 def frame(

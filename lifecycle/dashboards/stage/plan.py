@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts.models import User
 from adoption.models import Adoption, CheckIn, Stage
-from lifecycle.dashboards.templatetags.waymark import relative_words
+from lifecycle.words import relative_words
 
 Planned = Stage | CheckIn
 

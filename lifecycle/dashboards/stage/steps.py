@@ -11,8 +11,8 @@ from django.urls import reverse
 from adoption.models import Stage, Survey
 from lifecycle.dashboards.onboarding import recap_clock
 from lifecycle.dashboards.survey import survey_of
-from lifecycle.dashboards.templatetags.waymark import day_words, time_words
 from lifecycle.rules.gates import Missing
+from lifecycle.words import day_words, time_words
 
 OF_THE_REFERENCE = {"contacts_unchanged", "reference", "objectives"}
 ELSEWHERE = OF_THE_REFERENCE | {"recap_sent_at", "checklist", "survey"}

@@ -12,9 +12,10 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from lifecycle.words import AHEAD, BACK, day_words, place_words, relative_words, time_words
+
 register = template.Library()
 
-AHEAD, BACK = 7, 30
 GLYPHS = {
     "overdue": ("g-overdue", "g-red", "Late"),
     "today": ("g-today", "g-amber", "Due today"),
@@ -83,41 +84,6 @@ def initials(name: str) -> str:
 def avatar(name: str) -> str:
     """A steady colour for a name."""
     return f"a{sum(map(ord, name)) % 6 + 1}"
-
-
-def day_words(day: date, today: date) -> str:
-    """An absolute date in words: "Fri, Oct 23", with the year when it is not this one."""
-    text = f"{day:%a, %b} {day.day}"
-    return text if day.year == today.year else f"{text}, {day.year}"
-
-
-def time_words(at: datetime) -> str:
-    """A local time: "10:00 AM"."""
-    return f"{at.hour % 12 or 12}:{at:%M} {'AM' if at.hour < 12 else 'PM'}"
-
-
-def hour_words(hour: int) -> str:
-    """A full hour of the day: "8:00 AM"."""
-    return f"{hour % 12 or 12}:00 {'AM' if hour < 12 else 'PM'}"
-
-
-def place_words(zone: str) -> str:
-    """A time zone as people call it, by its place: "Chicago", "Indiana, Knox"."""
-    return zone.replace("_", " ").replace("/", ", ")
-
-
-def relative_words(day: date, today: date) -> str:
-    """Relative within 7 days ahead and 30 back, else the absolute date; late always says so."""
-    days = (day - today).days
-    if days == 0:
-        return "Today"
-    if days == 1:
-        return "Tomorrow"
-    if 0 < days <= AHEAD:
-        return f"In {days} days"
-    if -BACK <= days < 0:
-        return f"{-days} day{'s' if days < -1 else ''} late"
-    return day_words(day, today) if days > 0 else f"{day_words(day, today)}, late"
 
 
 @register.simple_tag

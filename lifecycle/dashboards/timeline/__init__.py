@@ -13,12 +13,12 @@ from django.db.models import Q, QuerySet
 from accounts.models import Account, Activity, User
 from accounts.models.contact_log import ACTIVITY_KINDS, IN_TOUCH
 from adoption.models import Checklist
-from lifecycle.dashboards.templatetags.waymark import day_words, time_words
 from lifecycle.dashboards.timeline.sentences import TELLERS, Scene, Told, tell
 from lifecycle.dashboards.timeline.values import Reading
 from lifecycle.events.models import Event, EventPersonal
 from lifecycle.milestones.models import Milestone
 from lifecycle.rules.duties import KINDS
+from lifecycle.words import day_words, time_words
 
 SHOWN, PER_PAGE = 8, 40
 LONG = 300  # letters from which on words are folded to four lines

@@ -13,8 +13,9 @@ from django.db import models
 from accounts.forms import product_name
 from accounts.models import User
 from adoption.models.outcomes import DISENGAGEMENT_REASONS, ROOT_CAUSES
-from lifecycle.dashboards.templatetags.waymark import day_words, time_words, words
+from lifecycle.dashboards.templatetags.waymark import words
 from lifecycle.rules.facts import PRODUCTS
+from lifecycle.words import day_words, time_words
 
 APART = "sha256:"  # what stands in the log for a personal value that is kept apart from it
 LONGEST = 80
