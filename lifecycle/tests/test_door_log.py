@@ -63,7 +63,7 @@ def correct(entry, *, at=NOW, **values):
 
 def on_onboarding(account, *, at=NOW, **values):
     with change(account, by=account.csm, via="page", now=at) as work:
-        Onboarding.objects.get(account=account).record(values, today=work.today(work.account))
+        Onboarding.objects.get(account=account).record(values, today=work.today(work.account), now=at)
 
 
 def pass_time(account, at):
