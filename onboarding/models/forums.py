@@ -1,4 +1,4 @@
-"""ONB-6: the monthly Open Forum, half an hour with other customers, and who was invited and came."""
+"""ONB-6: the monthly Open Forum with other customers, and who was invited and came."""
 
 from __future__ import annotations
 
